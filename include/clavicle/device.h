@@ -1,0 +1,87 @@
+/* Devices: list what the machine has, choose one, open it.
+ *
+ * A device string, as in the command's --device and in $CLAVICLE_DEVICE:
+ *   best                      GPU over CPU, then more compute units x clock (the default)
+ *   gpu, cpu                  the best of that type
+ *   nvidia, amd, intel, pocl  the best of that vendor's platform
+ *   P:D                       platform and device index as `clavicle devices` prints them
+ *   anything else             part of a device's name, any case; must match exactly one
+ * Interpreters and software rasterisers (Oclgrind, llvmpipe) rank last and are never "gpu". */
+#ifndef CLAVICLE_DEVICE_H
+#define CLAVICLE_DEVICE_H
+
+#include <clavicle/context.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum clv_device_type { CLV_DEVICE_CPU, CLV_DEVICE_GPU, CLV_DEVICE_ACCELERATOR, CLV_DEVICE_SOFTWARE };
+
+/* Optional features, probed or read from the extension string; bits of clv_device_info.features. */
+enum {
+    CLV_FEAT_FP16 = 1u << 0,          /* cl_khr_fp16 */
+    CLV_FEAT_FP64 = 1u << 1,          /* cl_khr_fp64 */
+    CLV_FEAT_SUBGROUPS = 1u << 2,     /* cl_khr_subgroups or OpenCL 3.0 sub-groups */
+    CLV_FEAT_LOCAL = 1u << 3,         /* CL_LOCAL: real local memory, not emulated in global */
+    CLV_FEAT_UNIFIED = 1u << 4,       /* host and device share memory: buffers are mapped */
+    CLV_FEAT_MIN_VECTOR_WIDTH = 1u << 5, /* compiler takes __attribute__((min_vector_width(512))) */
+};
+
+/* One line of `clavicle devices`. Strings live as long as the list. */
+struct clv_device_info {
+    int platform, device;         /* index as in "P:D"; device -1: the platform has none usable */
+    const char *platform_name, *platform_version;
+    const char *name;             /* board name where the vendor gives one */
+    const char *vendor, *driver, *version, *c_version;
+    const char *extensions;       /* those that matter here, blank-separated */
+    enum clv_device_type type;
+    uint32_t features;
+    unsigned units;               /* compute units */
+    unsigned clock_mhz;
+    uint64_t global_bytes, local_bytes, max_alloc;
+    size_t max_work_group;
+    unsigned vector_width;        /* preferred floats per vector (native) */
+    const char *unusable;         /* why it cannot be used, NULL = it can */
+};
+
+/* Lists every platform and device of the machine, usable or not, in platform order. Never fails for
+ * want of devices: *n is 0 then. *list is freed with clv_device_list_free(). */
+CLV_API CLV_CHECK enum clv_err clv_device_list(struct clv_context *ctx,
+                                               struct clv_device_info **list, size_t *n);
+CLV_API void clv_device_list_free(struct clv_device_info **list);
+
+/* One line of advice for a machine on which nothing usable was found: what to install. Static. */
+CLV_API const char *clv_device_install_hint(void);
+
+struct clv_device;
+
+struct clv_device_params {
+    const char *select;  /* device string; NULL = $CLAVICLE_DEVICE, else "best" */
+    /* Masks, so that fallbacks run anywhere: comma-separated of "no-FEATURE" (fp16, fp64, subgroups,
+     * local, unified, min-vector-width), "local=BYTES", "wg=ITEMS", "alloc=BYTES" (K, M, G suffixes),
+     * and "gpu" (take the kernels' GPU path on a CPU device). NULL or "" = nothing masked. */
+    const char *caps;
+    bool profile;        /* queue with event timestamps */
+    /* An existing cl_context, cl_device_id and in-order cl_command_queue of the caller, all three or
+     * none (then NULL). They are retained while the device is open. */
+    void *cl_context, *cl_device, *cl_queue;
+};
+
+/* Opens a device; params may be NULL. Errors: CLV_ERR_NODEV (unknown, ambiguous or unusable; the
+ * text lists the candidates), CLV_ERR_ARG (bad caps), CLV_ERR_CL. Never another device than asked. */
+CLV_API CLV_CHECK enum clv_err clv_device_open(struct clv_context *ctx,
+                                               const struct clv_device_params *params,
+                                               struct clv_device **ret);
+/* Waits for its queue and frees; sets *dev to NULL; accepts &NULL. */
+CLV_API void clv_device_close(struct clv_device **dev);
+/* What the device can do, after masks. Borrowed. */
+CLV_API const struct clv_device_info *clv_device_get_info(const struct clv_device *dev);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,38 @@
+/* One error object per context: the code travels up, the text is recorded once, where the fault is
+ * first seen. */
+#ifndef CLV_BASE_ERROR_H
+#define CLV_BASE_ERROR_H
+
+#include <clavicle/error.h>
+
+struct clv_error {
+    enum clv_err code;
+    int cl;           /* OpenCL status, 0 when none was involved */
+    const char *func; /* where it was recorded */
+    const char *file;
+    int line;
+    char text[2048];
+};
+
+/* Records code and text (replacing what was there) and returns the code. err may be NULL. */
+#define clv_fail(err, code, ...) clv_fail_at((err), (code), __func__, __FILE__, __LINE__, __VA_ARGS__)
+CLV_PRINTF(6, 7)
+enum clv_err clv_fail_at(struct clv_error *err, enum clv_err code, const char *func,
+                         const char *file, int line, const char *fmt, ...);
+
+/* Puts "prefix: " before the recorded text; used where a caller knows the file or node name. */
+CLV_PRINTF(2, 3)
+void clv_fail_prefix(struct clv_error *err, const char *fmt, ...);
+
+/* Out of memory, with what it was for. */
+#define clv_fail_nomem(err, what) clv_fail((err), CLV_ERR_NOMEM, "out of host memory for %s", (what))
+
+/* Forwards a failure; for functions that hold nothing yet. */
+#define CLV_TRY(expr)                                                                              \
+    do {                                                                                           \
+        const enum clv_err clv_try_ = (expr);                                                      \
+        if (clv_try_)                                                                              \
+            return clv_try_;                                                                       \
+    } while (0)
+
+#endif

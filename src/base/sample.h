@@ -1,0 +1,37 @@
+/* How a stored image becomes the network's input: the record that a decoder thread writes in front
+ * of the pixels and cl/sample.cl reads, and a plain C version of the same sampling pass.
+ *
+ * Output pixel (x, y), centre (x + .5, y + .5), is mapped to the source by
+ *   sx = m[0]*(x+.5) + m[1]*(y+.5) + m[2],   sy = m[3]*(x+.5) + m[4]*(y+.5) + m[5]
+ * in source pixels whose centres lie at +.5. The pixel is the mean of taps[0] x taps[1] (x, y)
+ * evenly spaced points inside the output pixel, each read bilinearly, edges clamped; with
+ * taps = ceil(scale) this is the area average when shrinking and plain bilinear when growing.
+ * Then v = value / max; v = (v - .5) * contrast + .5 + brightness; result (v - mean[c]) / std[c].
+ * A gray source is repeated to every channel. */
+#ifndef CLV_BASE_SAMPLE_H
+#define CLV_BASE_SAMPLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CLV_SAMPLE_CHANNELS = 4 };
+
+/* 64 bytes; the layout is shared with cl/sample.cl. */
+struct clv_sample_record {
+    uint32_t offset;     /* first pixel byte, from the begin of the slot; multiple of 16 */
+    uint32_t width, height;
+    uint32_t channels;   /* of the stored pixels: 1, or the network's count; interleaved */
+    uint32_t value_bytes;/* 1 or 2 (native byte order), or 4: float, divided by max 1 */
+    float m[6];
+    uint32_t taps[2];    /* x, y; at least 1 */
+    float contrast, brightness;
+    float max;           /* 255, 65535, or what the file's bit depth says */
+};
+
+struct clv_normalise { float mean[CLV_SAMPLE_CHANNELS], std[CLV_SAMPLE_CHANNELS]; };
+
+/* Reference: one sample from its slot to out[h][w][c]. */
+void clv_sample_reference(const unsigned char *slot, const struct clv_sample_record *r, int h, int w,
+                          int c, const struct clv_normalise *norm, float *out);
+
+#endif

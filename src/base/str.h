@@ -1,0 +1,30 @@
+/* Growing string. Out of memory is sticky: append goes on as a no-op and `failed` stays set. */
+#ifndef CLV_BASE_STR_H
+#define CLV_BASE_STR_H
+
+#include <clavicle/export.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct clv_str {
+    char *text; /* NUL-terminated once anything was appended; may be NULL when empty */
+    size_t len, cap;
+    bool failed;
+};
+
+void clv_str_add(struct clv_str *s, const char *text);
+void clv_str_add_bytes(struct clv_str *s, const void *data, size_t n);
+CLV_PRINTF(2, 3) void clv_str_addf(struct clv_str *s, const char *fmt, ...);
+void clv_str_finish(struct clv_str *s);
+/* Hands the text over (caller frees); NULL if anything failed. The struct is empty afterwards. */
+char *clv_str_take(struct clv_str *s);
+
+/* Printable size: "18.4 MiB"; writes at most 32 bytes to buf and returns it. */
+char *clv_str_bytes(char buf[32], unsigned long long n);
+/* strdup of printf; NULL when out of memory. */
+CLV_PRINTF(1, 2) char *clv_strdupf(const char *fmt, ...);
+/* Locale-independent number: true only if the whole text is one finite number. */
+bool clv_parse_double(const char *text, double *ret);
+bool clv_parse_int(const char *text, long long *ret);
+
+#endif

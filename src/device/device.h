@@ -1,0 +1,125 @@
+/* The device as the rest of the library sees it: buffers, kernels, one in-order compute queue, marks.
+ * No OpenCL type leaves this folder; status codes of OpenCL arrive as CLV_ERR_CL with the failed
+ * call and its symbolic status in the text (CLV_ERR_DEVMEM where memory ran out). */
+#ifndef CLV_DEVICE_DEVICE_H
+#define CLV_DEVICE_DEVICE_H
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/source.h"
+#include <clavicle/device.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What lowering decides by; immutable after open, masks applied. */
+struct clv_caps {
+    uint32_t features;        /* CLV_FEAT_ */
+    bool gpu_path;            /* work-groups and local memory instead of one-item groups and wide vectors */
+    unsigned units;
+    unsigned vector_width;    /* floats in a register: 4, 8 or 16 on CPUs */
+    size_t max_work_group;
+    uint64_t local_bytes, max_alloc, global_bytes;
+    size_t align;             /* bytes, CL_DEVICE_MEM_BASE_ADDR_ALIGN / 8, at least 128 */
+};
+const struct clv_caps *clv_device_caps(const struct clv_device *dev);
+struct clv_context *clv_device_context(const struct clv_device *dev);
+struct clv_error *clv_device_error(const struct clv_device *dev); /* = &context->err */
+
+/* ---- buffers ---- */
+struct clv_buffer;
+enum clv_buffer_kind {
+    CLV_BUFFER_DEVICE, /* kernels only */
+    CLV_BUFFER_HOST,   /* host-visible (CL_MEM_ALLOC_HOST_PTR): staging and read-back */
+};
+CLV_CHECK enum clv_err clv_buffer_create(struct clv_device *dev, enum clv_buffer_kind kind,
+                                         size_t bytes, struct clv_buffer **ret);
+void clv_buffer_destroy(struct clv_buffer **buf);
+size_t clv_buffer_bytes(const struct clv_buffer *buf);
+
+/* ---- programs and kernels ---- */
+struct clv_kernel;
+/* A kernel object of its own (arguments are bound once). The program (source x options) comes from
+ * memory, then the disk cache, then a build. `options`: "-DA=1 -DB" sorted by the caller's table.
+ * The label names it in errors ("conv2d_1 forward"). Failed build: CLV_ERR_BUILD with kernel,
+ * options and the head of the compiler's log. */
+CLV_CHECK enum clv_err clv_kernel_create(struct clv_device *dev, const struct clv_source *source,
+                                         const char *name, const char *options, const char *label,
+                                         struct clv_kernel **ret);
+void clv_kernel_destroy(struct clv_kernel **k);
+/* CL_KERNEL_WORK_GROUP_SIZE after the build, masked by caps. */
+size_t clv_kernel_max_work_group(const struct clv_kernel *k);
+CLV_CHECK enum clv_err clv_kernel_set_buffer(struct clv_kernel *k, unsigned index,
+                                             struct clv_buffer *buf);
+CLV_CHECK enum clv_err clv_kernel_set_value(struct clv_kernel *k, unsigned index, size_t size,
+                                            const void *value);
+CLV_CHECK enum clv_err clv_kernel_set_local(struct clv_kernel *k, unsigned index, size_t bytes);
+
+/* Progress of builds, for the command's line: called before each real build (not cache hits). */
+void clv_device_on_build(struct clv_device *dev, void (*fn)(void *priv, const char *what),
+                         void *priv);
+/* Number of programs built, loaded from disk, found in memory since open. */
+struct clv_program_stats { unsigned built, loaded, reused; };
+struct clv_program_stats clv_device_program_stats(const struct clv_device *dev);
+
+/* ---- the compute queue: enqueue only, nothing here waits unless it says so ---- */
+struct clv_mark; /* an event */
+/* local may be NULL (implementation chooses). global must be a multiple of local when local given.
+ * `profile_id` >= 0 records the command's times under that id when the device profiles. */
+CLV_CHECK enum clv_err clv_queue_kernel(struct clv_device *dev, struct clv_kernel *k, unsigned dims,
+                                        const size_t *global, const size_t *local, int profile_id);
+CLV_CHECK enum clv_err clv_queue_copy(struct clv_device *dev, struct clv_buffer *src, size_t src_off,
+                                      struct clv_buffer *dst, size_t dst_off, size_t bytes,
+                                      int profile_id);
+/* 32-bit pattern over bytes (multiple of 4). */
+CLV_CHECK enum clv_err clv_queue_fill(struct clv_device *dev, struct clv_buffer *dst, size_t off,
+                                      size_t bytes, uint32_t pattern, int profile_id);
+/* Asynchronous transfers: src/dst must stay valid and untouched until a later mark has completed. */
+CLV_CHECK enum clv_err clv_queue_write(struct clv_device *dev, struct clv_buffer *dst, size_t off,
+                                       const void *src, size_t bytes);
+CLV_CHECK enum clv_err clv_queue_read(struct clv_device *dev, struct clv_buffer *src, size_t off,
+                                      void *dst, size_t bytes);
+/* Blocking versions. */
+CLV_CHECK enum clv_err clv_queue_write_wait(struct clv_device *dev, struct clv_buffer *dst,
+                                            size_t off, const void *src, size_t bytes);
+CLV_CHECK enum clv_err clv_queue_read_wait(struct clv_device *dev, struct clv_buffer *src,
+                                           size_t off, void *dst, size_t bytes);
+/* Event after everything enqueued so far; flushes the queue. */
+CLV_CHECK enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret);
+/* Waits without spinning (polls with a growing sleep up to 200 us), reports a failed command. */
+CLV_CHECK enum clv_err clv_mark_wait(struct clv_device *dev, struct clv_mark *m);
+bool clv_mark_done(struct clv_mark *m);
+void clv_mark_destroy(struct clv_mark **m);
+CLV_CHECK enum clv_err clv_queue_finish(struct clv_device *dev);
+CLV_CHECK enum clv_err clv_queue_flush(struct clv_device *dev);
+
+/* Host memory a staging slot can be filled through: maps a HOST buffer for the life of the mapping
+ * (unified memory) or returns pinned memory to be written with clv_queue_write otherwise. */
+CLV_CHECK enum clv_err clv_buffer_map(struct clv_device *dev, struct clv_buffer *buf, void **ptr);
+CLV_CHECK enum clv_err clv_buffer_unmap(struct clv_device *dev, struct clv_buffer *buf, void *ptr);
+
+/* ---- GEMM through CLBlast ---- */
+/* Row-major C[m,n] = alpha * op(A) op(B) + beta * C; offsets and leading dimensions in elements. */
+struct clv_gemm {
+    bool trans_a, trans_b;
+    int64_t m, n, k;
+    float alpha, beta;
+    struct clv_buffer *a, *b, *c, *scratch;
+    size_t a_off, b_off, c_off, scratch_off; /* elements */
+    int64_t lda, ldb, ldc;
+};
+/* Scratch elements CLBlast needs for this problem (0 = none); buffers need not be set. */
+CLV_CHECK enum clv_err clv_gemm_scratch(struct clv_device *dev, const struct clv_gemm *g,
+                                        size_t *elements);
+CLV_CHECK enum clv_err clv_queue_gemm(struct clv_device *dev, const struct clv_gemm *g,
+                                      int profile_id);
+bool clv_gemm_available(void); /* built with CLBlast */
+
+/* ---- profiling ---- */
+struct clv_profile_row { uint64_t count; double seconds, min_seconds; };
+/* Sum of event times by profile_id since the last reset; waits for the queue. */
+CLV_CHECK enum clv_err clv_profile_collect(struct clv_device *dev, struct clv_profile_row *rows,
+                                           size_t n);
+void clv_profile_reset(struct clv_device *dev);
+
+#endif
