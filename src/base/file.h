@@ -31,7 +31,8 @@ const char *clv_path_base(const char *path); /* borrowed: after the last '/' */
 CLV_CHECK enum clv_err clv_dir_list(const char *path, char ***names, size_t *n,
                                     struct clv_error *err);
 void clv_list_free(char **names, size_t n);
-/* $XDG_<kind>_HOME/clavicle or ~/<fallback>/clavicle; malloc'ed; the only reader of these variables. */
+/* $variable/clavicle ("XDG_CACHE_HOME") or ~/fallback/clavicle (".cache"); malloc'ed; NULL without a
+ * home. The only reader of these variables. */
 char *clv_xdg_dir(const char *variable, const char *fallback);
 
 #endif
