@@ -1,0 +1,86 @@
+/* Inside of the graph. Nodes lie in creation order, which is topological. Nothing here sees OpenCL. */
+#ifndef CLV_GRAPH_GRAPH_H
+#define CLV_GRAPH_GRAPH_H
+
+#include "base/arena.h"
+#include "base/context.h"
+#include "base/error.h"
+#include <clavicle/graph.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct clv_op;
+
+struct clv_shape { int h, w, c; };
+static inline int64_t clv_shape_count(struct clv_shape s) { return (int64_t)s.h * s.w * s.c; }
+
+/* Activations that the contraction's epilogue can apply; each has a gradient from its output. */
+enum clv_act { CLV_ACT_LINEAR, CLV_ACT_RELU, CLV_ACT_SIGMOID, CLV_ACT_TANH };
+
+/* Initialisers with Keras' definitions; fan counts are in the weight. */
+enum clv_init {
+    CLV_INIT_ZEROS, CLV_INIT_ONES,
+    CLV_INIT_GLOROT_UNIFORM, CLV_INIT_GLOROT_NORMAL, CLV_INIT_HE_UNIFORM, CLV_INIT_HE_NORMAL,
+};
+
+/* A trainable array that an op asked for in infer(). */
+struct clv_weight {
+    const char *name;    /* "kernel", "bias" */
+    int n_dims;
+    int dims[4];         /* conv2d kernel: height, width, in / groups, filters; dense: in, units */
+    int64_t count;
+    enum clv_init init;
+    int64_t fan_in, fan_out;
+    double l1, l2;       /* penalties added to its gradient: l1 * sign(w) + 2 * l2 * w, as Keras */
+};
+
+enum { CLV_MAX_IN = 4, CLV_MAX_WEIGHTS = 4 };
+
+struct clv_node {
+    const struct clv_op *op;
+    const void *params;          /* op->params_size bytes, defaults applied, in range */
+    struct clv_node *in[CLV_MAX_IN];
+    int n_in;
+    struct clv_weight weights[CLV_MAX_WEIGHTS];
+    int n_weights;
+    struct clv_shape shape;      /* of one sample's output */
+    const char *name;            /* unique; "conv2d_1" unless given */
+    uint64_t name_hash;          /* keys the node's random numbers */
+    int id;                      /* index in graph->nodes */
+};
+
+struct clv_graph {
+    struct clv_context *ctx;
+    struct clv_arena arena;
+    struct clv_node **nodes;
+    int n_nodes, cap_nodes;
+    struct clv_node *input, *output;
+    struct clv_error err;        /* sticky: the first fault of building */
+};
+
+/* Appends a node; text is the options part. name may be NULL. On a failed graph, or on a fault (which
+ * becomes the graph's error), returns the graph's dead node, never NULL unless out of memory. Expands activation=. */
+struct clv_node *clv_graph_add(struct clv_graph *g, const char *op, const char *name,
+                               struct clv_node *const *in, int n_in, const char *options);
+
+/* For infer(): declares a weight (CLV_ERR_MODEL when a dimension is not positive or too large). */
+CLV_CHECK enum clv_err clv_node_add_weight(struct clv_graph *g, struct clv_node *node,
+                                           const struct clv_weight *w);
+
+/* ---- passes: annotations beside the graph, which stays as it was built ---- */
+
+struct clv_fusion {
+    enum clv_act act;            /* conv2d, dense: activation applied by their own epilogue */
+    const struct clv_node *act_node;  /* the node that act came from: its output is this node's output */
+    const struct clv_node *fused_into;/* this node's work is done by that node; emit nothing */
+    const struct clv_node *softmax;   /* loss: takes the logits of this softmax (or sigmoid) node and writes its output too */
+    bool dead;                   /* does not reach the roots */
+    bool needs_grad;             /* its output's gradient is wanted: a trainable weight lies before it */
+};
+
+/* Fills fusion[graph->n_nodes] for the nodes that reach `root` (the output, or a loss). training:
+ * the loss may take over its softmax. fuse=false annotates only dead and needs_grad. */
+void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
+                      bool fuse, struct clv_fusion *fusion);
+
+#endif

@@ -1,0 +1,54 @@
+/* Everything the library knows about an op. An op is src/ops/NAME.c (this struct, at its end),
+ * src/ops/NAME_check.c (reference and cases), cl/NAME.cl, and its word in meson.build. */
+#ifndef CLV_GRAPH_OP_H
+#define CLV_GRAPH_OP_H
+
+#include "base/opt.h"
+#include "graph/graph.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct clv_emit; /* step/emit.h */
+struct clv_caps; /* device/device.h */
+
+enum clv_pass { CLV_PASS_FORWARD, CLV_PASS_BACKWARD };
+
+enum {
+    CLV_OP_INPUT = 1u << 0,     /* has no inputs; filled from outside */
+    CLV_OP_VIEW = 1u << 1,      /* output is its input's memory under another shape; emits nothing */
+    CLV_OP_LOSS = 1u << 2,      /* output is one number per sample; reads the targets */
+    CLV_OP_TRAIN_ONLY = 1u << 3,/* identity outside training (dropout): a view there */
+    CLV_OP_ACT = 1u << 4,       /* an activation that conv2d and dense may fuse: op->act */
+    CLV_OP_FUSES_ACT = 1u << 5, /* takes an activation node behind it into its epilogue */
+    CLV_OP_GRAD_FROM_OUT = 1u << 6, /* backward reads its output (sigmoid), else its inputs may be read */
+};
+
+struct clv_cost { double flops, bytes; }; /* of one sample; a multiply-add is 2 flops */
+
+struct clv_variant {
+    const char *name; /* "vector", "tiled", "simple" */
+    bool (*supports)(const struct clv_caps *caps, const struct clv_node *node, enum clv_pass pass);
+    enum clv_err (*emit)(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass);
+};
+
+struct clv_op {
+    const char *name, *help;    /* help: one sentence */
+    size_t params_size;
+    const struct clv_opt *opts; /* may be NULL: no options */
+    int n_in_min, n_in_max;
+    uint32_t flags;
+    enum clv_act act;           /* CLV_OP_ACT */
+    /* Sets node->shape and declares weights from node->params and the inputs' shapes. Fails with
+     * CLV_ERR_SHAPE, text beginning with the node's name and naming the shapes. */
+    enum clv_err (*infer)(struct clv_graph *g, struct clv_node *node);
+    /* May be NULL: no arithmetic worth counting. */
+    void (*cost)(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost);
+    /* Best first; the last supports everything and is named "simple"; {0} ends. NULL for views and inputs. */
+    const struct clv_variant *variants;
+};
+
+/* Generated from meson.build's list, NULL-terminated (src/ops/registry.c). */
+extern const struct clv_op *const clv_ops[];
+const struct clv_op *clv_op_find(const char *name); /* NULL if there is none */
+
+#endif

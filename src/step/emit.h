@@ -1,0 +1,85 @@
+/* What an op sees while it is lowered: the tensors of its node, and how to append steps.
+ * Ops emit; they never launch. */
+#ifndef CLV_STEP_EMIT_H
+#define CLV_STEP_EMIT_H
+
+#include "step/step.h"
+
+enum clv_gemm_provider { CLV_GEMM_AUTO, CLV_GEMM_NATIVE, CLV_GEMM_CLBLAST };
+
+/* Tensors of one node, filled by whoever lowers (plan/lower.c, check/). */
+struct clv_node_tensors {
+    struct clv_tensor *out;          /* output, after the fused activation */
+    struct clv_tensor *grad;         /* gradient with respect to out; NULL until someone wrote it */
+    struct clv_tensor *weight[CLV_MAX_WEIGHTS], *weight_grad[CLV_MAX_WEIGHTS];
+    struct clv_tensor *saved[4];     /* what forward leaves for backward */
+};
+
+struct clv_emit {
+    struct clv_error *err;
+    struct clv_device *dev;          /* for gemm scratch only; may be NULL in dry runs */
+    const struct clv_caps *caps;
+    const struct clv_graph *graph;
+    int batch;
+    bool training;
+    enum clv_gemm_provider gemm;
+    const char *force_variant;       /* tests: take only variants of this name; NULL */
+    const struct clv_fusion *fusion; /* by node id */
+    struct clv_node_tensors *node;   /* by node id */
+    struct clv_tensor *state;        /* struct clv_step_state, then sample indices */
+    struct clv_tensor *targets;      /* F32 [batch][c of the output] for losses */
+    struct clv_steps *steps;
+    const char *variant;             /* of the op being emitted; set by clv_emit_node */
+};
+
+/* ---- tensors of a node ---- */
+/* Input i's value; the node's output. Fused and view nodes are resolved. */
+struct clv_tensor *clv_emit_in(struct clv_emit *e, const struct clv_node *node, int i);
+struct clv_tensor *clv_emit_out(struct clv_emit *e, const struct clv_node *node);
+/* Gradient of the node's output (what backward starts from). Never NULL inside backward. */
+struct clv_tensor *clv_emit_grad_out(struct clv_emit *e, const struct clv_node *node);
+/* Gradient of input i to be written, NULL if nobody wants it. *accumulate: another node has written it
+ * before, so add. (First writer overwrites, later writers accumulate: decided here.) Call once per
+ * input and backward. */
+struct clv_tensor *clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
+                                    bool *accumulate);
+bool clv_emit_wants_grad_in(struct clv_emit *e, const struct clv_node *node, int i);
+struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i);
+struct clv_tensor *clv_emit_weight_grad(struct clv_emit *e, const struct clv_node *node, int i);
+enum clv_act clv_emit_act(struct clv_emit *e, const struct clv_node *node);
+
+/* New tensors. Out of memory returns NULL with the error recorded: forward it with CLV_ERR_NOMEM.
+ * saved: written by forward, read by backward (slot 0..3); in backward returns what forward made.
+ * scratch: lives from its first to its last use. count in elements. */
+struct clv_tensor *clv_emit_saved(struct clv_emit *e, const struct clv_node *node, int slot,
+                                  enum clv_dtype dtype, int64_t count, const char *name);
+struct clv_tensor *clv_emit_scratch(struct clv_emit *e, enum clv_dtype dtype, int64_t count,
+                                    const char *name);
+struct clv_tensor *clv_emit_tensor(struct clv_emit *e, enum clv_memory memory, enum clv_dtype dtype,
+                                   int64_t n, int64_t h, int64_t w, int64_t c, const char *name);
+
+/* ---- steps ---- */
+struct clv_emit_info { const struct clv_node *node; enum clv_pass pass; const char *what; double flops, bytes; };
+/* Appends a kernel step; k and its args are copied, strings too. `what` completes the label:
+ * node name + " " + what ("forward", "backward data"). A global size of 0 is rounded up to 1 and
+ * global is rounded up to a multiple of local. */
+CLV_CHECK enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *info,
+                                       const struct clv_kernel_step *k);
+/* The options string from a printf format, kept in the steps' arena. NULL when out of memory. */
+CLV_PRINTF(2, 3) const char *clv_emit_options(struct clv_emit *e, const char *fmt, ...);
+CLV_CHECK enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,
+                                     const struct clv_gemm_step *g); /* scratch is added here */
+CLV_CHECK enum clv_err clv_emit_copy(struct clv_emit *e, const struct clv_emit_info *info,
+                                     struct clv_tensor *src, struct clv_tensor *dst);
+CLV_CHECK enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_info *info,
+                                     struct clv_tensor *dst, uint32_t pattern);
+/* args as a compound literal: clv_args(CLV_IN(x), CLV_OUT(y), CLV_I32(n)) -> .args, .n_args */
+#define clv_args(...)                                                                              \
+    .args = (const struct clv_arg[]){__VA_ARGS__},                                                 \
+    .n_args = (int)(sizeof((const struct clv_arg[]){__VA_ARGS__}) / sizeof(struct clv_arg))
+
+/* The op's first supporting variant (or force_variant), with e->variant set. Views emit nothing. */
+CLV_CHECK enum clv_err clv_emit_node(struct clv_emit *e, const struct clv_node *node,
+                                     enum clv_pass pass);
+
+#endif

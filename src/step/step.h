@@ -1,0 +1,103 @@
+/* A plan is a flat array of steps. Executing, profiling, dumping and testing are loops over it. */
+#ifndef CLV_STEP_STEP_H
+#define CLV_STEP_STEP_H
+
+#include "base/arena.h"
+#include "base/source.h"
+#include "device/device.h"
+#include "graph/op.h"
+#include "step/tensor.h"
+
+enum clv_arg_kind {
+    CLV_ARG_IN,     /* tensor, read:             __global pointer, ulong offset in elements */
+    CLV_ARG_OUT,    /* tensor, every element of it written, none read */
+    CLV_ARG_INOUT,  /* tensor, read and written, or written in part */
+    CLV_ARG_I32, CLV_ARG_U32, CLV_ARG_F32,
+    CLV_ARG_LOCAL,  /* bytes of local memory */
+};
+
+struct clv_arg {
+    enum clv_arg_kind kind;
+    union {
+        struct clv_tensor *t;
+        int32_t i32;
+        uint32_t u32;
+        float f32;
+        uint32_t bytes;
+    } v;
+};
+
+#define CLV_IN(x) {CLV_ARG_IN, {.t = (x)}}
+#define CLV_OUT(x) {CLV_ARG_OUT, {.t = (x)}}
+#define CLV_INOUT(x) {CLV_ARG_INOUT, {.t = (x)}}
+#define CLV_I32(x) {CLV_ARG_I32, {.i32 = (int32_t)(x)}}
+#define CLV_U32(x) {CLV_ARG_U32, {.u32 = (uint32_t)(x)}}
+#define CLV_F32_ARG(x) {CLV_ARG_F32, {.f32 = (float)(x)}}
+#define CLV_LOCAL(x) {CLV_ARG_LOCAL, {.bytes = (uint32_t)(x)}}
+
+enum clv_step_kind { CLV_STEP_KERNEL, CLV_STEP_GEMM, CLV_STEP_COPY, CLV_STEP_FILL };
+extern const char *const clv_step_kind_name[];
+
+struct clv_kernel_step {
+    const struct clv_source *source;
+    const char *name;             /* kernel function */
+    const char *options;          /* "-DACT=1 -DMR=8"; only what selects code, never sizes */
+    int dims;
+    size_t global[3], local[3];   /* local[0] = 0: the implementation chooses */
+    const struct clv_arg *args;
+    int n_args;
+};
+
+/* Row-major C[m,n] = alpha op(A) op(B) + beta C on plain 2-D tensors, through CLBlast. */
+struct clv_gemm_step {
+    bool trans_a, trans_b;
+    int64_t m, n, k, lda, ldb, ldc;
+    float alpha, beta;
+    struct clv_tensor *a, *b, *c, *scratch;
+};
+
+struct clv_step {
+    enum clv_step_kind kind;
+    const char *label;            /* "conv2d_1 backward weights" */
+    const char *variant;          /* "vector" */
+    const struct clv_node *node;  /* NULL: update, loader */
+    enum clv_pass pass;
+    double flops, bytes;          /* at full batch, for profiles; 0 = not counted */
+    struct clv_kernel_step kernel;
+    struct clv_gemm_step gemm;
+    struct { struct clv_tensor *src, *dst; } copy;
+    struct { struct clv_tensor *dst; uint32_t pattern; } fill;
+    struct clv_kernel *bound;     /* KERNEL: after clv_steps_bind() */
+};
+
+struct clv_steps {
+    struct clv_arena arena;       /* labels, options, args, tensors */
+    struct clv_step *step;
+    int n, cap;
+    struct clv_tensor **tensors;  /* every tensor named by any step, by id */
+    int n_tensors, cap_tensors;
+};
+
+void clv_steps_finish(struct clv_steps *s);
+
+/* Calls fn for each tensor a step touches; kind is IN, OUT or INOUT. */
+void clv_step_visit(const struct clv_step *s,
+                    void (*fn)(void *priv, struct clv_tensor *t, enum clv_arg_kind kind), void *priv);
+
+/* Gives every ACTIVATION and SCRATCH tensor a guarded buffer of its own, filled with NaN: tests and
+ * Oclgrind use it, since an arena hides overruns. `buffers` receives the owned buffers. */
+struct clv_separate { struct clv_buffer **buffer; struct clv_tensor **tensor; int n; };
+CLV_CHECK enum clv_err clv_separate_bind(struct clv_device *dev, struct clv_steps *s,
+                                         struct clv_separate *ret);
+/* Names the first tensor whose guard zone was written (CLV_ERR_DATA). */
+CLV_CHECK enum clv_err clv_separate_verify(struct clv_device *dev, const struct clv_separate *sep);
+void clv_separate_finish(struct clv_separate *sep);
+enum { CLV_GUARD_BYTES = 256 };
+
+/* Creates the kernels and sets their arguments; every tensor must have its buffer. */
+CLV_CHECK enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s);
+/* Enqueues steps [first, last) without waiting. */
+CLV_CHECK enum clv_err clv_steps_enqueue(struct clv_device *dev, const struct clv_steps *s, int first,
+                                         int last);
+
+#endif
