@@ -105,6 +105,31 @@ void clv_str_addf(struct clv_str *s, const char *fmt, ...)
     s->len += (size_t)n;
 }
 
+CLV_PRINTF(3, 4) static int format(char *buf, size_t size, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    const int n = clv_vsnprintf(buf, size, fmt, args);
+    va_end(args);
+    return n;
+}
+
+void clv_str_add_double(struct clv_str *s, double v)
+{
+    char text[32];
+    double back;
+    if (v > -1e15 && v < 1e15 && floor(v) == v) { /* "10", where %.1g says "1e+01" */
+        clv_str_addf(s, "%lld", (long long)v);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        format(text, sizeof(text), "%.*g", digits, v);
+        if (clv_parse_double(text, &back) && !(back < v) && !(back > v))
+            break;
+    }
+    clv_str_add(s, text);
+}
+
 void clv_str_finish(struct clv_str *s)
 {
     free(s->text);

@@ -17,6 +17,8 @@ struct clv_str {
 void clv_str_add(struct clv_str *s, const char *text);
 void clv_str_add_bytes(struct clv_str *s, const void *data, size_t n);
 CLV_PRINTF(2, 3) void clv_str_addf(struct clv_str *s, const char *fmt, ...);
+/* The shortest decimal text that reads back as exactly v. */
+void clv_str_add_double(struct clv_str *s, double v);
 void clv_str_finish(struct clv_str *s);
 /* Hands the text over (caller frees); NULL if anything failed. The struct is empty afterwards. */
 char *clv_str_take(struct clv_str *s);
