@@ -1,0 +1,119 @@
+/* How ops are checked. One table of cases per op (src/ops/NAME_check.c) serves the unit tests, doctor,
+ * the benchmark and the tuner: every case x every variant that supports it runs on a device and is
+ * compared with plain loops in double, gradients with central differences of those loops. */
+#ifndef CLV_CHECK_CHECK_H
+#define CLV_CHECK_CHECK_H
+
+#include "device/device.h"
+#include "graph/op.h"
+
+/* ---- an op's own part ---- */
+
+/* What a reference computes from and to. Arrays are dense NHWC doubles of n samples. */
+struct clv_check_ref {
+    const struct clv_node *node;            /* params and shapes: node->in[i]->shape, node->shape */
+    int n;                                  /* samples */
+    const double *in[CLV_MAX_IN];           /* [n][h][w][c] */
+    const double *weight[CLV_MAX_WEIGHTS];  /* as node->weights[i].dims */
+    const double *targets;                  /* losses: [n][c of in[0]] */
+    bool fused;                             /* losses: takes the logits of its softmax (in[] is still its output) */
+    bool training;                          /* dropout is the identity when false */
+    uint64_t seed;                          /* dropout */
+    uint32_t step;
+    const uint32_t *sample_index;           /* [n] */
+    double *out;                            /* [n][h][w][c] of node->shape; to be written */
+};
+
+/* Pattern of the inputs. Weights are normal with variance 1 / fan_in, biases normal with variance 0.01. */
+enum clv_check_fill {
+    CLV_CHECK_NORMAL,   /* mean 0, variance 1 */
+    CLV_CHECK_DISTINCT, /* a shuffle of equally spaced values around 0, none of them 0: max has no ties,
+                         * and no kink lies within a gradient step */
+    CLV_CHECK_TIES,     /* few small integers: many equal values. Gradients are not checked */
+    CLV_CHECK_LARGE,    /* normal with deviation 30: exp overflows unless the maximum is taken off */
+    CLV_CHECK_UNIT,     /* uniform in 0.05..0.95: probabilities */
+};
+
+/* Targets of losses. */
+enum clv_check_targets {
+    CLV_CHECK_ONE_HOT,  /* one class per sample (c = 1: 0 or 1) */
+    CLV_CHECK_SOFT,     /* uniform 0..1, not normalised */
+};
+
+enum {
+    CLV_CHECK_BENCH = 1u << 0, /* large: timed by the benchmark, skipped by a plain check */
+    CLV_CHECK_SMALL = 1u << 1, /* small enough for an interpreter (Oclgrind): a few thousand work-items */
+    CLV_CHECK_PITCH = 1u << 2, /* activations get pixel pitches above their channel count, all different */
+    CLV_CHECK_EVAL = 1u << 3,  /* not training: forward only */
+    CLV_CHECK_NO_FUSE = 1u << 4, /* every layer by itself */
+};
+
+struct clv_check_case {
+    const char *name;       /* unique in its table */
+    const char *options;    /* "pool_size=2 padding=same"; "" = none. An activation= is fused where the op can */
+    struct clv_shape in[CLV_MAX_IN]; /* inputs; ends with {0} */
+    int batch;              /* 0 = 2 */
+    int n;                  /* samples in the batch, <= batch; 0 = batch. The other rows are NaN */
+    enum clv_check_fill fill;
+    enum clv_check_targets targets;
+    const char *before;     /* a layer in front of the op on input 0 ("softmax"), NULL = none */
+    const char *after;      /* a layer behind it ("relu" behind a view), NULL = none */
+    unsigned flags;
+    double atol, rtol;      /* |y - r| <= atol + rtol |r|; 0 = the table's, then 1e-6 and 1e-5 */
+};
+
+struct clv_check {
+    const char *op;
+    const struct clv_check_case *cases;
+    size_t n_cases;
+    /* Forward in double, without fused activations: the runner composes references. */
+    void (*reference)(const struct clv_check_ref *r);
+    double atol, rtol;          /* of values; 0 = 1e-6 and 1e-5 */
+    double grad_atol, grad_rtol;/* of gradients; 0 = 1e-5 and 1e-4 */
+};
+#define CLV_CHECK_CASES(table) .cases = (table), .n_cases = sizeof(table) / sizeof((table)[0])
+
+/* Generated from meson.build's list, NULL-terminated (src/ops/registry.c). */
+extern const struct clv_check *const clv_checks[];
+const struct clv_check *clv_check_find(const char *op); /* NULL if there is none */
+
+/* ---- running ---- */
+
+struct clv_check_options {
+    uint64_t seed;          /* 0 = 1 */
+    bool forward_only;
+    bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
+    int bench_repeats;      /* > 0: time that many runs of each pass; compares only if `compare_bench` */
+    bool compare_bench;
+};
+
+enum clv_check_status { CLV_CHECK_PASSED, CLV_CHECK_SKIPPED, CLV_CHECK_FAILED };
+
+struct clv_check_result {
+    enum clv_check_status status;
+    double max_error;       /* worst |y - r| / (atol + rtol |r|) over everything compared; <= 1 passes */
+    int n_compared;         /* numbers compared */
+    double seconds[2];      /* bench: best run by clv_pass */
+    double flops[2], bytes[2]; /* of the batch, by clv_pass */
+    char text[1024];        /* failed: what differs where, and how to repeat it; skipped: why */
+};
+
+/* Checks one case with one variant (NULL = what lowering would choose). A variant that supports the case
+ * in one pass only runs that pass, the other goes to the chosen one; in none: CLV_CHECK_SKIPPED.
+ * A wrong answer is no error: it returns CLV_OK with CLV_CHECK_FAILED. Errors are faults of the device
+ * or of the case itself. */
+CLV_CHECK enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check,
+                                     const struct clv_check_case *c, const char *variant,
+                                     const struct clv_check_options *options,
+                                     struct clv_check_result *result);
+
+/* All cases x variants of an op that `flags` selects (0 = all but CLV_CHECK_BENCH; else cases that have
+ * one of the flags). Calls report for each; stops at the first error. */
+CLV_CHECK enum clv_err
+clv_check_sweep(struct clv_device *dev, const struct clv_check *check, unsigned flags,
+                const struct clv_check_options *options,
+                void (*report)(void *priv, const struct clv_check_case *c, const char *variant,
+                               const struct clv_check_result *result),
+                void *priv);
+
+#endif
