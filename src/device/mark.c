@@ -1,0 +1,101 @@
+/* Points in the compute queue that the host can wait for. Waiting never spins: NVIDIA's and Intel's
+ * clFinish() keep a processor busy, which the decoder threads need. */
+#include "device/internal.h"
+#include "base/util.h"
+#include <stdlib.h>
+#include <time.h>
+
+struct clv_mark {
+    cl_event event;
+};
+
+enum { SLEEP_FIRST_NS = 5000, SLEEP_MAX_NS = 200000 };
+
+static enum clv_err event_failed(struct clv_device *dev, const char *who, cl_int status)
+{
+    const enum clv_err e =
+        clv_fail(&dev->ctx->err, status == CL_OUT_OF_HOST_MEMORY ? CLV_ERR_NOMEM : CLV_ERR_CL,
+                 "%s: a command on %s failed: %s (%d)", who, dev->info.name, clv_cl_name(status),
+                 status);
+    dev->ctx->err.cl = status;
+    return e;
+}
+
+static enum clv_err poll_event(struct clv_device *dev, cl_event event, const char *who)
+{
+    struct timespec pause = {.tv_nsec = SLEEP_FIRST_NS};
+    for (;;) {
+        cl_int status = CL_COMPLETE;
+        CLV_TRY(CLV_CL(&dev->ctx->err, who, clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS,
+                                                           sizeof(status), &status, NULL)));
+        if (status < 0)
+            return event_failed(dev, who, status);
+        if (status == CL_COMPLETE)
+            return CLV_OK;
+        nanosleep(&pause, NULL);
+        pause.tv_nsec = CLV_MIN(pause.tv_nsec + pause.tv_nsec / 2, SLEEP_MAX_NS);
+    }
+}
+
+enum clv_err clv_event_wait(struct clv_device *dev, cl_event event, const char *who)
+{
+    /* Where the driver sleeps by itself it also wakes up at once; the status decides either way. */
+    if (dev->wait_blocks)
+        (void)clWaitForEvents(1, &event);
+    return poll_event(dev, event, who);
+}
+
+enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret)
+{
+    struct clv_error *err = &dev->ctx->err;
+    struct clv_mark *m = calloc(1, sizeof(*m));
+    if (!m)
+        return clv_fail_nomem(err, "a mark");
+    enum clv_err e = CLV_CL(err, dev->info.name,
+                            clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &m->event));
+    if (!e)
+        e = clv_queue_flush(dev);
+    if (e) {
+        clv_mark_destroy(&m);
+        return e;
+    }
+    *ret = m;
+    return CLV_OK;
+}
+
+enum clv_err clv_mark_wait(struct clv_device *dev, struct clv_mark *m)
+{
+    return clv_event_wait(dev, m->event, "waiting for the device");
+}
+
+bool clv_mark_done(struct clv_mark *m)
+{
+    cl_int status = CL_COMPLETE;
+    if (clGetEventInfo(m->event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(status), &status, NULL))
+        return true; /* so that nobody waits for ever; clv_mark_wait() tells what is wrong */
+    return status <= CL_COMPLETE;
+}
+
+void clv_mark_destroy(struct clv_mark **m)
+{
+    if (!*m)
+        return;
+    if ((*m)->event)
+        clReleaseEvent((*m)->event);
+    free(*m);
+    *m = NULL;
+}
+
+enum clv_err clv_queue_flush(struct clv_device *dev)
+{
+    return CLV_CL(&dev->ctx->err, dev->info.name, clFlush(dev->queue));
+}
+
+enum clv_err clv_queue_finish(struct clv_device *dev)
+{
+    struct clv_mark *m = NULL;
+    CLV_TRY(clv_queue_mark(dev, &m));
+    const enum clv_err e = clv_mark_wait(dev, m);
+    clv_mark_destroy(&m);
+    return e;
+}
