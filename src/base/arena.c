@@ -56,17 +56,23 @@ char *clv_arena_strdup(struct clv_arena *a, const char *s)
     return copy ? memcpy(copy, s, n) : NULL;
 }
 
+char *clv_arena_vprintf(struct clv_arena *a, const char *fmt, va_list ap)
+{
+    va_list measure;
+    va_copy(measure, ap);
+    const int n = clv_vsnprintf(NULL, 0, fmt, measure);
+    va_end(measure);
+    char *text = n < 0 ? NULL : clv_arena_alloc(a, (size_t)n + 1);
+    if (text)
+        clv_vsnprintf(text, (size_t)n + 1, fmt, ap);
+    return text;
+}
+
 char *clv_arena_printf(struct clv_arena *a, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    const int n = clv_vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    char *text = n < 0 ? NULL : clv_arena_alloc(a, (size_t)n + 1);
-    if (!text)
-        return NULL;
-    va_start(args, fmt);
-    clv_vsnprintf(text, (size_t)n + 1, fmt, args);
+    char *text = clv_arena_vprintf(a, fmt, args);
     va_end(args);
     return text;
 }

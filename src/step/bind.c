@@ -1,0 +1,65 @@
+/* From tensors to kernel arguments: every kernel step gets a kernel object of its own, whose arguments
+ * are set once. */
+#include "base/util.h"
+#include "step/step.h"
+
+static enum clv_err set_tensor(struct clv_device *dev, struct clv_step *s, unsigned *index,
+                               struct clv_tensor *t)
+{
+    const struct clv_tensor *root = clv_tensor_root(t);
+    if (!root->buffer)
+        return clv_fail(clv_device_error(dev), CLV_ERR_ARG, "%s: tensor %s has no memory", s->label,
+                        t->name);
+    t->buffer = root->buffer;
+    t->offset = root->offset;
+    CLV_TRY(clv_kernel_set_buffer(s->bound, (*index)++, t->buffer));
+    return clv_kernel_set_value(s->bound, (*index)++, sizeof t->offset, &t->offset);
+}
+
+static enum clv_err bind_kernel(struct clv_device *dev, struct clv_step *s)
+{
+    const struct clv_kernel_step *k = &s->kernel;
+    CLV_TRY(clv_kernel_create(dev, k->source, k->name, k->options, s->label, &s->bound));
+    size_t items = 1;
+    for (int i = 0; i < k->dims && k->local[0]; i++)
+        items *= k->local[i];
+    if (items > clv_kernel_max_work_group(s->bound))
+        return clv_fail(clv_device_error(dev), CLV_ERR_UNSUPPORTED,
+                        "%s: kernel %s runs work-groups of at most %zu items here, %zu were planned; "
+                        "limit the plan with --caps wg=%zu",
+                        s->label, k->name, clv_kernel_max_work_group(s->bound), items,
+                        clv_kernel_max_work_group(s->bound));
+    unsigned index = 0;
+    for (int i = 0; i < k->n_args; i++) {
+        const struct clv_arg *a = &k->args[i];
+        switch (a->kind) {
+        case CLV_ARG_IN:
+        case CLV_ARG_OUT:
+        case CLV_ARG_INOUT:
+            CLV_TRY(set_tensor(dev, s, &index, a->v.t));
+            break;
+        case CLV_ARG_I32:
+        case CLV_ARG_U32:
+        case CLV_ARG_F32: /* all three are the same four bytes */
+            CLV_TRY(clv_kernel_set_value(s->bound, index++, sizeof a->v.u32, &a->v));
+            break;
+        case CLV_ARG_LOCAL:
+            CLV_TRY(clv_kernel_set_local(s->bound, index++, a->v.bytes));
+            break;
+        }
+    }
+    return CLV_OK;
+}
+
+enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s)
+{
+    for (int i = 0; i < s->n_tensors; i++) {
+        struct clv_tensor *t = s->tensors[i], *root = clv_tensor_root(t);
+        t->buffer = root->buffer;
+        t->offset = root->offset;
+    }
+    for (int i = 0; i < s->n; i++)
+        if (s->step[i].kind == CLV_STEP_KERNEL)
+            CLV_TRY(bind_kernel(dev, &s->step[i]));
+    return CLV_OK;
+}

@@ -1,0 +1,259 @@
+/* The emitter: what ops call while they are lowered. It owns no memory of its own: tensors, labels and
+ * arguments live in the arena of the steps it appends to. */
+#include "step/emit.h"
+
+#include "base/util.h"
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- appending ---- */
+
+static enum clv_err no_memory(struct clv_emit *e)
+{
+    return clv_fail_nomem(e->err, "the plan's steps");
+}
+
+/* Doubles a pointer-sized array that lives in the arena; the old copy stays there until the end. */
+static void *grow(struct clv_arena *arena, void *old, int n, int *cap, size_t item)
+{
+    if (n < *cap)
+        return old;
+    const int bigger = *cap ? 2 * *cap : 64;
+    void *p = clv_arena_alloc(arena, (size_t)bigger * item);
+    if (!p)
+        return NULL;
+    if (n)
+        memcpy(p, old, (size_t)n * item);
+    *cap = bigger;
+    return p;
+}
+
+static enum clv_err append(struct clv_emit *e, const struct clv_emit_info *info,
+                           const struct clv_step *step)
+{
+    struct clv_steps *s = e->steps;
+    void *p = grow(&s->arena, s->step, s->n, &s->cap, sizeof *s->step);
+    if (!p)
+        return no_memory(e);
+    s->step = p;
+    struct clv_step *dst = &s->step[s->n];
+    *dst = *step;
+    dst->node = info->node;
+    dst->pass = info->pass;
+    dst->flops = info->flops;
+    dst->bytes = info->bytes;
+    dst->variant = e->variant ? e->variant : "";
+    dst->label = info->node ? clv_arena_printf(&s->arena, "%s %s", info->node->name, info->what)
+                            : clv_arena_strdup(&s->arena, info->what);
+    if (!dst->label)
+        return no_memory(e);
+    s->n++;
+    return CLV_OK;
+}
+
+struct clv_tensor *clv_emit_tensor(struct clv_emit *e, enum clv_memory memory, enum clv_dtype dtype,
+                                   int64_t n, int64_t h, int64_t w, int64_t c, const char *name)
+{
+    struct clv_steps *s = e->steps;
+    struct clv_tensor *t = clv_arena_alloc(&s->arena, sizeof *t);
+    void *p = grow(&s->arena, s->tensors, s->n_tensors, &s->cap_tensors, sizeof *s->tensors);
+    char *copy = clv_arena_strdup(&s->arena, name);
+    if (!t || !p || !copy) {
+        (void)no_memory(e);
+        return NULL;
+    }
+    *t = (struct clv_tensor){.dtype = dtype, .memory = memory, .n = n, .h = h, .w = w, .c = c,
+                             .pitch = c, .name = copy, .id = s->n_tensors};
+    s->tensors = p;
+    s->tensors[s->n_tensors++] = t;
+    return t;
+}
+
+struct clv_tensor *clv_emit_scratch(struct clv_emit *e, enum clv_dtype dtype, int64_t count,
+                                    const char *name)
+{
+    return clv_emit_tensor(e, CLV_MEMORY_SCRATCH, dtype, 1, 1, 1, count, name);
+}
+
+struct clv_tensor *clv_emit_saved(struct clv_emit *e, const struct clv_node *node, int slot,
+                                  enum clv_dtype dtype, int64_t count, const char *name)
+{
+    struct clv_tensor **saved = &e->node[node->id].saved[slot];
+    if (!*saved) {
+        char *full = clv_arena_printf(&e->steps->arena, "%s/%s", node->name, name);
+        if (!full) {
+            (void)no_memory(e);
+            return NULL;
+        }
+        *saved = clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, dtype, 1, 1, 1, count, full);
+    }
+    return *saved;
+}
+
+/* ---- tensors of a node ---- */
+
+struct clv_tensor *clv_emit_in(struct clv_emit *e, const struct clv_node *node, int i)
+{
+    const struct clv_fusion *f = &e->fusion[node->id];
+    /* A loss that took over its softmax reads the softmax's input. */
+    const struct clv_node *in = i == 0 && f->softmax ? f->softmax->in[0] : node->in[i];
+    return e->node[in->id].out;
+}
+
+struct clv_tensor *clv_emit_out(struct clv_emit *e, const struct clv_node *node)
+{
+    return e->node[node->id].out;
+}
+
+struct clv_tensor *clv_emit_grad_out(struct clv_emit *e, const struct clv_node *node)
+{
+    return e->node[node->id].grad;
+}
+
+/* Whose value input i really is: a loss that took over its softmax writes the logits' gradient. */
+static const struct clv_node *grad_target(struct clv_emit *e, const struct clv_node *node, int i)
+{
+    const struct clv_fusion *f = &e->fusion[node->id];
+    return i == 0 && f->softmax ? f->softmax->in[0] : node->in[i];
+}
+
+bool clv_emit_wants_grad_in(struct clv_emit *e, const struct clv_node *node, int i)
+{
+    return e->training && e->fusion[grad_target(e, node, i)->id].needs_grad;
+}
+
+/* Nodes that share one output share one gradient: a view has its input's, an activation that was
+ * fused has its producer's. */
+static const struct clv_node *grad_root(struct clv_emit *e, const struct clv_node *node)
+{
+    for (;;) {
+        if (e->fusion[node->id].fused_into)
+            node = e->fusion[node->id].fused_into;
+        else if (node->op->flags & CLV_OP_VIEW)
+            node = node->in[0];
+        else
+            return node;
+    }
+}
+
+static struct clv_tensor *new_grad(struct clv_emit *e, const struct clv_node *node)
+{
+    char *name = clv_arena_printf(&e->steps->arena, "d:%s", node->name);
+    if (!name) {
+        (void)no_memory(e);
+        return NULL;
+    }
+    const struct clv_tensor *out = e->node[node->id].out;
+    return clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, CLV_F32, out->n, out->h, out->w, out->c, name);
+}
+
+struct clv_tensor *clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
+                                    bool *accumulate)
+{
+    *accumulate = false;
+    if (!clv_emit_wants_grad_in(e, node, i))
+        return NULL;
+    const struct clv_node *in = grad_target(e, node, i);
+    struct clv_node_tensors *root = &e->node[grad_root(e, in)->id], *mine = &e->node[in->id];
+    *accumulate = root->grad != NULL;
+    if (!root->grad)
+        root->grad = new_grad(e, grad_root(e, in));
+    if (!mine->grad && root->grad) {
+        mine->grad = new_grad(e, in);
+        if (mine->grad)
+            mine->grad->alias = root->grad;
+    }
+    return mine->grad;
+}
+
+enum clv_act clv_emit_act(struct clv_emit *e, const struct clv_node *node)
+{
+    return e->fusion[node->id].act;
+}
+
+/* ---- steps ---- */
+
+const char *clv_emit_options(struct clv_emit *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *s = clv_arena_vprintf(&e->steps->arena, fmt, ap);
+    va_end(ap);
+    if (!s)
+        (void)no_memory(e);
+    return s;
+}
+
+enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *info,
+                             const struct clv_kernel_step *k)
+{
+    struct clv_arena *a = &e->steps->arena;
+    struct clv_step step = {.kind = CLV_STEP_KERNEL, .kernel = *k};
+    struct clv_kernel_step *d = &step.kernel;
+    struct clv_arg *args = clv_arena_alloc(a, (size_t)k->n_args * sizeof *args);
+    d->name = clv_arena_strdup(a, k->name);
+    d->options = clv_arena_strdup(a, k->options ? k->options : "");
+    if (!args || !d->name || !d->options)
+        return no_memory(e);
+    memcpy(args, k->args, (size_t)k->n_args * sizeof *args);
+    for (int i = 0; i < k->n_args; i++)
+        if (args[i].kind <= CLV_ARG_INOUT && !args[i].v.t)
+            return clv_fail(e->err, CLV_ERR_NOMEM, "%s: no tensor for argument %d",
+                            info->node ? info->node->name : info->what, i);
+    d->args = args;
+    for (int i = 0; i < d->dims; i++) {
+        d->global[i] = CLV_MAX(d->global[i], (size_t)1);
+        if (d->local[0])
+            d->global[i] = (size_t)clv_round_up((int64_t)d->global[i], (int64_t)d->local[i]);
+    }
+    return append(e, info, &step);
+}
+
+enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,
+                           const struct clv_gemm_step *g)
+{
+    struct clv_step step = {.kind = CLV_STEP_GEMM, .gemm = *g};
+    size_t elements = 0;
+    if (e->dev) {
+        const struct clv_gemm probe = {.trans_a = g->trans_a, .trans_b = g->trans_b, .m = g->m, .n = g->n,
+                                       .k = g->k, .alpha = g->alpha, .beta = g->beta, .lda = g->lda,
+                                       .ldb = g->ldb, .ldc = g->ldc};
+        CLV_TRY(clv_gemm_scratch(e->dev, &probe, &elements));
+    }
+    if (elements) {
+        step.gemm.scratch = clv_emit_scratch(e, CLV_F32, (int64_t)elements, "gemm scratch");
+        if (!step.gemm.scratch)
+            return CLV_ERR_NOMEM;
+    }
+    return append(e, info, &step);
+}
+
+enum clv_err clv_emit_copy(struct clv_emit *e, const struct clv_emit_info *info,
+                           struct clv_tensor *src, struct clv_tensor *dst)
+{
+    return append(e, info, &(struct clv_step){.kind = CLV_STEP_COPY, .copy = {src, dst}});
+}
+
+enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_info *info,
+                           struct clv_tensor *dst, uint32_t pattern)
+{
+    return append(e, info, &(struct clv_step){.kind = CLV_STEP_FILL, .fill = {dst, pattern}});
+}
+
+enum clv_err clv_emit_node(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass)
+{
+    if (e->fusion[node->id].fused_into || !node->op->variants)
+        return CLV_OK;
+    for (const struct clv_variant *v = node->op->variants; v->name; v++) {
+        if (e->force_variant && strcmp(e->force_variant, v->name))
+            continue;
+        if (!v->supports(e->caps, node, pass))
+            continue;
+        e->variant = v->name;
+        const enum clv_err err = v->emit(e, node, pass);
+        e->variant = NULL;
+        return err;
+    }
+    return clv_fail(e->err, CLV_ERR_UNSUPPORTED, "%s: no %s variant runs on this device", node->name,
+                    e->force_variant ? e->force_variant : node->op->name);
+}

@@ -1,0 +1,246 @@
+#include "step/store.h"
+
+#include "base/hash.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "base/util.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct clv_weight *clv_param_weight(const struct clv_param *p)
+{
+    return &p->node->weights[p->index];
+}
+
+static int64_t padded_count(const struct clv_param *p)
+{
+    return clv_round_up(clv_param_weight(p)->count, CLV_STORE_CHUNK);
+}
+
+/* ---- layout ---- */
+
+static enum clv_err list_params(struct clv_store *s, const struct clv_graph *g)
+{
+    struct clv_error *err = clv_device_error(s->dev);
+    for (int i = 0; i < g->n_nodes; i++)
+        s->n_params += g->nodes[i]->n_weights;
+    s->param = clv_arena_alloc(&s->arena, (size_t)s->n_params * sizeof *s->param);
+    s->segment = clv_arena_alloc(&s->arena, (size_t)s->n_params * sizeof *s->segment);
+    if (!s->param || !s->segment)
+        return clv_fail_nomem(err, "the parameter store");
+    int k = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int w = 0; w < g->nodes[i]->n_weights; w++) {
+            struct clv_param *p = &s->param[k++];
+            p->node = g->nodes[i];
+            p->index = w;
+            p->name = clv_arena_printf(&s->arena, "%s/%s", p->node->name, p->node->weights[w].name);
+            if (!p->name)
+                return clv_fail_nomem(err, "the parameter store");
+        }
+    return CLV_OK;
+}
+
+/* Fills segments in order; a segment holds at most max_alloc bytes. */
+static enum clv_err place_params(struct clv_store *s)
+{
+    const uint64_t limit = clv_device_caps(s->dev)->max_alloc;
+    for (int i = 0; i < s->n_params; i++) {
+        struct clv_param *p = &s->param[i];
+        const int64_t count = padded_count(p);
+        if ((uint64_t)count * 4 > limit) {
+            char need[32], most[32];
+            return clv_fail(clv_device_error(s->dev), CLV_ERR_DEVMEM,
+                            "%s needs %s in one piece; the device allocates at most %s", p->name,
+                            clv_str_bytes(need, (uint64_t)count * 4), clv_str_bytes(most, limit));
+        }
+        struct clv_store_segment *seg = s->n_segments ? &s->segment[s->n_segments - 1] : NULL;
+        if (!seg || (uint64_t)(seg->count + count) * 4 > limit)
+            seg = &s->segment[s->n_segments++];
+        p->segment = s->n_segments - 1;
+        p->value.offset = (uint64_t)seg->count; /* the same in every class */
+        seg->count += count;
+    }
+    return CLV_OK;
+}
+
+/* ---- memory ---- */
+
+static enum clv_err make_array(struct clv_store *s, struct clv_tensor *t, int64_t count, const char *name)
+{
+    *t = (struct clv_tensor){.dtype = CLV_F32, .memory = CLV_MEMORY_STORE, .n = 1, .h = 1, .w = 1,
+                             .c = count, .pitch = count, .name = name};
+    const size_t bytes = (size_t)count * 4;
+    CLV_TRY(clv_buffer_create(s->dev, CLV_BUFFER_DEVICE, bytes, &t->buffer));
+    s->bytes += bytes;
+    return clv_queue_fill(s->dev, t->buffer, 0, bytes, 0, -1);
+}
+
+static enum clv_err write_chunks(struct clv_store *s, int index)
+{
+    struct clv_store_segment *seg = &s->segment[index];
+    const int64_t n = seg->count / CLV_STORE_CHUNK;
+    struct clv_chunk *chunk = calloc((size_t)n, sizeof *chunk);
+    if (!chunk)
+        return clv_fail_nomem(clv_device_error(s->dev), "the parameter store");
+    for (int i = 0; i < s->n_params; i++) {
+        const struct clv_param *p = &s->param[i];
+        if (p->segment != index)
+            continue;
+        const struct clv_weight *w = clv_param_weight(p);
+        /* Weight decay spares vectors (biases), as Keras' users exclude them. */
+        const struct clv_chunk c = {(float)w->l1, (float)w->l2, 1, w->n_dims > 1 ? 1.f : 0.f};
+        const int64_t first = (int64_t)p->value.offset / CLV_STORE_CHUNK;
+        for (int64_t j = 0; j < padded_count(p) / CLV_STORE_CHUNK; j++)
+            chunk[first + j] = c;
+    }
+    enum clv_err err = make_array(s, &seg->chunks, n * 4, "chunks");
+    if (!err)
+        err = clv_queue_write_wait(s->dev, seg->chunks.buffer, 0, chunk, (size_t)n * sizeof *chunk);
+    free(chunk);
+    return err;
+}
+
+static struct clv_tensor part(const struct clv_tensor *whole, const struct clv_param *p)
+{
+    struct clv_tensor t = *whole;
+    t.c = t.pitch = clv_param_weight(p)->count;
+    t.offset = p->value.offset;
+    t.name = p->name;
+    return t;
+}
+
+static enum clv_err allocate(struct clv_store *s, bool training)
+{
+    for (int i = 0; i < s->n_segments; i++) {
+        struct clv_store_segment *seg = &s->segment[i];
+        CLV_TRY(make_array(s, &seg->value, seg->count, "weights"));
+        if (!training)
+            continue;
+        CLV_TRY(make_array(s, &seg->grad, seg->count, "gradients"));
+        for (int k = 0; k < s->n_slots; k++)
+            CLV_TRY(make_array(s, &seg->slot[k], seg->count, "optimizer slot"));
+        CLV_TRY(write_chunks(s, i));
+    }
+    for (int i = 0; i < s->n_params; i++) {
+        struct clv_param *p = &s->param[i];
+        const struct clv_store_segment *seg = &s->segment[p->segment];
+        for (int k = 0; k < s->n_slots; k++)
+            p->slot[k] = part(&seg->slot[k], p);
+        p->grad = part(&seg->grad, p);
+        p->value = part(&seg->value, p);
+    }
+    return CLV_OK;
+}
+
+enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g, bool training,
+                              int n_slots, struct clv_store **ret)
+{
+    struct clv_store *s = calloc(1, sizeof *s);
+    if (!s)
+        return clv_fail_nomem(clv_device_error(dev), "the parameter store");
+    s->dev = dev;
+    s->n_slots = training ? n_slots : 0;
+    enum clv_err err = list_params(s, g);
+    if (!err)
+        err = place_params(s);
+    if (!err)
+        err = allocate(s, training);
+    if (err)
+        clv_store_destroy(&s);
+    else
+        *ret = s;
+    return err;
+}
+
+void clv_store_destroy(struct clv_store **store)
+{
+    struct clv_store *s = *store;
+    if (!s)
+        return;
+    for (int i = 0; i < s->n_segments; i++) {
+        struct clv_store_segment *seg = &s->segment[i];
+        clv_buffer_destroy(&seg->value.buffer);
+        clv_buffer_destroy(&seg->grad.buffer);
+        clv_buffer_destroy(&seg->chunks.buffer);
+        for (int k = 0; k < CLV_STORE_SLOTS; k++)
+            clv_buffer_destroy(&seg->slot[k].buffer);
+    }
+    clv_arena_finish(&s->arena);
+    free(s);
+    *store = NULL;
+}
+
+/* ---- values ---- */
+
+/* Keras' VarianceScaling: glorot scales by the mean of the fans, he by fan_in; a normal one is cut at
+ * two standard deviations and its width corrected by .87962566 (the cut normal's deviation). */
+static double init_value(const struct clv_weight *w, struct clv_rng *rng)
+{
+    const double mean_fan = .5 * (double)(w->fan_in + w->fan_out), fan_in = (double)w->fan_in;
+    double variance = 0, x;
+    switch (w->init) {
+    case CLV_INIT_ZEROS:
+        return 0;
+    case CLV_INIT_ONES:
+        return 1;
+    case CLV_INIT_GLOROT_UNIFORM:
+    case CLV_INIT_GLOROT_NORMAL:
+        variance = 1 / mean_fan;
+        break;
+    case CLV_INIT_HE_UNIFORM:
+    case CLV_INIT_HE_NORMAL:
+        variance = 2 / fan_in;
+        break;
+    }
+    if (w->init == CLV_INIT_GLOROT_UNIFORM || w->init == CLV_INIT_HE_UNIFORM)
+        return clv_rng_range(rng, -1, 1) * sqrt(3 * variance);
+    do
+        x = clv_rng_normal(rng);
+    while (fabs(x) > 2);
+    return x * sqrt(variance) / .87962566103423978;
+}
+
+static enum clv_err init_param(struct clv_store *s, const struct clv_param *p, uint64_t seed)
+{
+    const struct clv_weight *w = clv_param_weight(p);
+    float *host = malloc((size_t)w->count * sizeof *host);
+    if (!host)
+        return clv_fail_nomem(clv_device_error(s->dev), p->name);
+    struct clv_rng rng = clv_rng_init(seed, clv_hash64_str(p->name));
+    for (int64_t i = 0; i < w->count; i++)
+        host[i] = (float)init_value(w, &rng);
+    const enum clv_err err = clv_store_write(s, &p->value, host);
+    free(host);
+    return err;
+}
+
+enum clv_err clv_store_init(struct clv_store *s, uint64_t seed)
+{
+    for (int i = 0; i < s->n_params; i++)
+        CLV_TRY(init_param(s, &s->param[i], seed));
+    for (int i = 0; i < s->n_segments; i++)
+        for (int k = 0; k < s->n_slots; k++)
+            CLV_TRY(clv_queue_fill(s->dev, s->segment[i].slot[k].buffer, 0,
+                                   (size_t)s->segment[i].count * 4, 0, -1));
+    return CLV_OK;
+}
+
+struct clv_param *clv_store_find(const struct clv_store *s, const struct clv_node *node, int index)
+{
+    for (int i = 0; i < s->n_params; i++)
+        if (s->param[i].node == node && s->param[i].index == index)
+            return &s->param[i];
+    return NULL;
+}
+
+enum clv_err clv_store_read(struct clv_store *s, const struct clv_tensor *t, float *host)
+{
+    return clv_queue_read_wait(s->dev, t->buffer, t->offset * 4, host, (size_t)t->c * 4);
+}
+
+enum clv_err clv_store_write(struct clv_store *s, const struct clv_tensor *t, const float *host)
+{
+    return clv_queue_write_wait(s->dev, t->buffer, t->offset * 4, host, (size_t)t->c * 4);
+}

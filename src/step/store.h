@@ -1,0 +1,62 @@
+/* The parameter store: weights, gradients and optimizer slots. It outlives plans; a training plan and
+ * an evaluation plan of one network share it.
+ *
+ * Every class of memory is a list of segments no larger than the device's largest allocation. In a
+ * segment the parameters lie one behind the other, in the order of the layers, each at a multiple of
+ * CLV_STORE_CHUNK elements, so that one launch updates a whole segment and a chunk belongs to one
+ * parameter. */
+#ifndef CLV_STEP_STORE_H
+#define CLV_STEP_STORE_H
+
+#include "device/device.h"
+#include "graph/graph.h"
+#include "step/tensor.h"
+
+enum { CLV_STORE_CHUNK = 1024, CLV_STORE_SLOTS = 2 };
+
+struct clv_param {
+    const char *name;              /* "conv2d_1/kernel" */
+    const struct clv_node *node;
+    int index;                     /* weight index within the node */
+    int segment;
+    struct clv_tensor value, grad, slot[CLV_STORE_SLOTS];
+};
+
+/* Per chunk, read by the update kernels. */
+struct clv_chunk { float l1, l2, rate, decay; }; /* rate: multiplies the step, 0 = frozen; decay: 1 = weight decay applies */
+
+struct clv_store_segment {
+    int64_t count;                 /* elements, a multiple of CLV_STORE_CHUNK */
+    struct clv_tensor value, grad, slot[CLV_STORE_SLOTS];
+    struct clv_tensor chunks;      /* struct clv_chunk [count / CLV_STORE_CHUNK] */
+};
+
+struct clv_store {
+    struct clv_device *dev;
+    struct clv_arena arena;
+    struct clv_param *param;
+    int n_params;
+    struct clv_store_segment *segment;
+    int n_segments;
+    int n_slots;
+    uint64_t bytes;                /* device memory held */
+};
+
+/* Allocates for the weights of the nodes; training adds gradients and n_slots optimizer slots (zeroed). The graph must outlive it.
+ * CLV_ERR_DEVMEM names the node, its size and the limit when one parameter exceeds max_alloc. */
+CLV_CHECK enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g, bool training,
+                                        int n_slots, struct clv_store **ret);
+void clv_store_destroy(struct clv_store **s);
+
+/* Draws all weights from their initialisers, keyed by seed and the parameter's name; zeroes slots. */
+CLV_CHECK enum clv_err clv_store_init(struct clv_store *s, uint64_t seed);
+
+struct clv_param *clv_store_find(const struct clv_store *s, const struct clv_node *node, int index);
+const struct clv_weight *clv_param_weight(const struct clv_param *p);
+
+/* Whole tensors of the store (value, grad, slot) to and from host memory; waits. count elements. */
+CLV_CHECK enum clv_err clv_store_read(struct clv_store *s, const struct clv_tensor *t, float *host);
+CLV_CHECK enum clv_err clv_store_write(struct clv_store *s, const struct clv_tensor *t,
+                                       const float *host);
+
+#endif
