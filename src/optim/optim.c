@@ -1,0 +1,125 @@
+#include "optim/optim.h"
+
+#include "base/util.h"
+#include <stdlib.h>
+#include <string.h>
+
+CLV_SOURCE(clip);
+
+#define CLV_OPTIM(name) extern const struct clv_optim clv_optim_##name;
+#include "optim_list.h"
+#undef CLV_OPTIM
+#define CLV_OPTIM(name) &clv_optim_##name,
+const struct clv_optim *const clv_optims[] = {
+#include "optim_list.h"
+    NULL};
+#undef CLV_OPTIM
+
+const struct clv_optim *clv_optim_find(const char *name)
+{
+    for (int i = 0; clv_optims[i]; i++)
+        if (!strcmp(clv_optims[i]->name, name))
+            return clv_optims[i];
+    return NULL;
+}
+
+enum clv_err clv_optim_parse(const char *text, const struct clv_optim **optim, void **params,
+                             struct clv_error *err)
+{
+    char name[32];
+    const size_t len = strcspn(text, " \t");
+    if (len >= sizeof name)
+        return clv_fail(err, CLV_ERR_ARG, "unknown optimizer '%.40s...'", text);
+    memcpy(name, text, len);
+    name[len] = 0;
+    const struct clv_optim *o = clv_optim_find(name);
+    if (!o) {
+        struct clv_str known = {0};
+        for (int i = 0; clv_optims[i]; i++)
+            clv_str_addf(&known, "%s%s", i ? ", " : "", clv_optims[i]->name);
+        clv_fail(err, CLV_ERR_ARG, "unknown optimizer '%s'; known: %s", name,
+                 known.text ? known.text : "");
+        clv_str_finish(&known);
+        return CLV_ERR_ARG;
+    }
+    void *p = calloc(1, o->params_size);
+    if (!p)
+        return clv_fail_nomem(err, "the optimizer");
+    const enum clv_err e = clv_opt_parse(o->opts, p, o->name, text + len, err);
+    if (e) {
+        free(p);
+        return e;
+    }
+    *optim = o;
+    *params = p;
+    return CLV_OK;
+}
+
+/* One work-item takes one chunk, so that its constants are read once. */
+static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
+                                struct clv_store_segment *seg, struct clv_tensor *control)
+{
+    const int64_t chunks = seg->count / CLV_STORE_CHUNK;
+    const double bytes = (double)seg->count * 4 * (3 + 2 * o->n_slots);
+    /* Optimizers with fewer slots are handed the gradient where a slot would stand. */
+    struct clv_tensor *slot0 = o->n_slots > 0 ? &seg->slot[0] : &seg->grad;
+    struct clv_tensor *slot1 = o->n_slots > 1 ? &seg->slot[1] : &seg->grad;
+    const char *options = clv_emit_options(e, "-DCHUNK=%d -DSLOTS=%d", CLV_STORE_CHUNK, o->n_slots);
+    if (!options)
+        return CLV_ERR_NOMEM;
+    return clv_emit_kernel(
+        e, &(struct clv_emit_info){.what = "update", .bytes = bytes, .flops = (double)seg->count * 10},
+        &(struct clv_kernel_step){
+            .source = o->source, .name = "update", .options = options, .dims = 1,
+            .global = {(size_t)chunks * (e->caps->gpu_path ? 64 : 1)},
+            .local = {e->caps->gpu_path ? 64 : 1},
+            clv_args(CLV_IN(e->state), CLV_INOUT(&seg->value), CLV_IN(&seg->grad), CLV_INOUT(slot0),
+                     CLV_INOUT(slot1), CLV_IN(&seg->chunks), CLV_IN(control))});
+}
+
+/* Sum of squares of every chunk, then their sum in fixed order, then the factor. */
+static enum clv_err emit_clip(struct clv_emit *e, struct clv_store *store, struct clv_tensor *control,
+                              double clip_norm)
+{
+    int64_t chunks = 0, first = 0;
+    for (int i = 0; i < store->n_segments; i++)
+        chunks += store->segment[i].count / CLV_STORE_CHUNK;
+    struct clv_tensor *sums = clv_emit_scratch(e, CLV_F32, chunks, "squares");
+    const char *options = clv_emit_options(e, "-DCHUNK=%d", CLV_STORE_CHUNK);
+    if (!sums || !options)
+        return CLV_ERR_NOMEM;
+    for (int i = 0; i < store->n_segments; i++) {
+        struct clv_store_segment *seg = &store->segment[i];
+        const int64_t n = seg->count / CLV_STORE_CHUNK;
+        CLV_TRY(clv_emit_kernel(
+            e, &(struct clv_emit_info){.what = "gradient norm", .bytes = (double)seg->count * 8},
+            &(struct clv_kernel_step){
+                .source = &clv_cl_clip, .name = "clip_squares", .options = options, .dims = 1,
+                .global = {(size_t)n},
+                clv_args(CLV_IN(&seg->value), CLV_IN(&seg->grad), CLV_IN(&seg->chunks),
+                         CLV_INOUT(sums), CLV_I32(first), CLV_I32(n))}));
+        first += n;
+    }
+    return clv_emit_kernel(e, &(struct clv_emit_info){.what = "clip factor"},
+                           &(struct clv_kernel_step){
+                               .source = &clv_cl_clip, .name = "clip_factor", .options = options,
+                               .dims = 1, .global = {1},
+                               clv_args(CLV_IN(sums), CLV_OUT(control), CLV_I32(chunks),
+                                        CLV_F32_ARG(clip_norm))});
+}
+
+enum clv_err clv_optim_emit(struct clv_emit *e, const struct clv_optim *optim, struct clv_store *store,
+                            double clip_norm)
+{
+    struct clv_tensor *control = clv_emit_scratch(e, CLV_F32, 1, "gradient factor");
+    if (!control)
+        return CLV_ERR_NOMEM;
+    const uint32_t one = 0x3f800000; /* 1.0f */
+    if (clip_norm > 0)
+        CLV_TRY(emit_clip(e, store, control, clip_norm));
+    else
+        CLV_TRY(clv_emit_fill(e, &(struct clv_emit_info){.what = "gradient factor"}, control, one));
+    for (int i = 0; i < store->n_segments; i++)
+        CLV_TRY(emit_update(e, optim, &store->segment[i], control));
+    return CLV_OK;
+}

@@ -1,0 +1,34 @@
+/* Optimizers. One is src/optim/NAME.c (a table and how its numbers follow from the step), cl/NAME.cl
+ * (the formula), and its word in meson.build. Defaults and formulas are Keras 3's. */
+#ifndef CLV_OPTIM_OPTIM_H
+#define CLV_OPTIM_OPTIM_H
+
+#include "base/opt.h"
+#include "step/emit.h"
+#include "step/state.h"
+#include "step/store.h"
+
+struct clv_optim {
+    const char *name, *help;
+    size_t params_size;          /* the first member is always `double learning_rate` */
+    const struct clv_opt *opts;
+    int n_slots;                 /* arrays of the weights' size that it keeps */
+    const char *slot_name[CLV_STORE_SLOTS];
+    const struct clv_source *source; /* holds a kernel `update` */
+    /* From st->step (counted from 1) and st->learning_rate: sets st->rate and st->scalar. */
+    void (*scalars)(const void *params, struct clv_step_state *st);
+};
+
+extern const struct clv_optim *const clv_optims[]; /* NULL-terminated, generated */
+const struct clv_optim *clv_optim_find(const char *name);
+
+/* "adam learning_rate=0.001 beta_1=0.9": the optimizer and its parameters, which the caller frees. */
+CLV_CHECK enum clv_err clv_optim_parse(const char *text, const struct clv_optim **optim,
+                                       void **params, struct clv_error *err);
+
+/* Appends one update step per segment of the store, after the clipping by global norm when clip_norm > 0
+ * (the gradients, penalties included, are scaled by clip_norm / norm where their norm is larger). */
+CLV_CHECK enum clv_err clv_optim_emit(struct clv_emit *e, const struct clv_optim *optim,
+                                      struct clv_store *store, double clip_norm);
+
+#endif
