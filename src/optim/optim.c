@@ -7,11 +7,11 @@
 CLV_SOURCE(clip);
 
 #define CLV_OPTIM(name) extern const struct clv_optim clv_optim_##name;
-#include "optim_list.h"
+#include "optim/optim_list.h"
 #undef CLV_OPTIM
 #define CLV_OPTIM(name) &clv_optim_##name,
 const struct clv_optim *const clv_optims[] = {
-#include "optim_list.h"
+#include "optim/optim_list.h"
     NULL};
 #undef CLV_OPTIM
 

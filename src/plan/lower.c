@@ -1,0 +1,109 @@
+/* Lowering: nodes in order give the forward steps, nodes in reverse the backward steps (reverse-mode
+ * differentiation), the optimizer the update. */
+#include "plan/plan.h"
+
+#include "step/sample.h"
+
+static enum clv_err new_tensor(struct clv_emit *e, struct clv_tensor **t, enum clv_memory memory,
+                               enum clv_dtype dtype, int64_t n, struct clv_shape s, const char *name)
+{
+    *t = clv_emit_tensor(e, memory, dtype, n, s.h, s.w, s.c, name);
+    return *t ? CLV_OK : CLV_ERR_NOMEM;
+}
+
+/* A node whose output is other memory: a view's is its input's, a fused node's its partner's. */
+static struct clv_tensor *shared_memory(const struct clv_plan *p, const struct clv_node *node)
+{
+    const uint32_t flags = node->op->flags;
+    const struct clv_fusion *f = &p->fusion[node->id];
+    if (flags & CLV_OP_VIEW || (flags & CLV_OP_TRAIN_ONLY && !p->params.training))
+        return p->node[node->in[0]->id].out;
+    if (f->fused_into && !(f->fused_into->op->flags & CLV_OP_LOSS))
+        return p->node[f->fused_into->id].out;
+    return NULL;
+}
+
+static enum clv_err make_node_tensors(struct clv_plan *p, struct clv_emit *e,
+                                      const struct clv_node *node)
+{
+    struct clv_node_tensors *t = &p->node[node->id];
+    CLV_TRY(new_tensor(e, &t->out, CLV_MEMORY_ACTIVATION, CLV_F32, p->params.batch, node->shape,
+                       node->name));
+    t->out->alias = shared_memory(p, node);
+    for (int i = 0; i < node->n_weights; i++) {
+        struct clv_param *param = clv_store_find(p->store, node, i);
+        t->weight[i] = &param->value;
+        t->weight_grad[i] = &param->grad;
+    }
+    return CLV_OK;
+}
+
+static enum clv_err make_io_tensors(struct clv_plan *p, struct clv_emit *e)
+{
+    const struct clv_plan_params *q = &p->params;
+    const int state_words = (int)(sizeof(struct clv_step_state) / 4) + q->batch;
+    const int64_t outputs = clv_shape_count(p->graph->output->shape);
+    CLV_TRY(new_tensor(e, &p->staging, CLV_MEMORY_IO, CLV_U8, 1,
+                       (struct clv_shape){1, 1, 0}, "staging"));
+    p->staging->c = p->staging->pitch = (int64_t)q->slot_bytes;
+    CLV_TRY(new_tensor(e, &p->state, CLV_MEMORY_IO, CLV_U32, 1, (struct clv_shape){1, 1, state_words},
+                       "state"));
+    CLV_TRY(new_tensor(e, &p->targets, CLV_MEMORY_IO, CLV_F32, q->batch,
+                       (struct clv_shape){1, 1, (int)outputs}, "targets"));
+    return CLV_OK;
+}
+
+static enum clv_err lower_forward(struct clv_plan *p, struct clv_emit *e)
+{
+    for (int i = 0; i < p->graph->n_nodes; i++) {
+        const struct clv_node *node = p->graph->nodes[i];
+        if (p->fusion[i].dead)
+            continue;
+        if (node->op->flags & CLV_OP_INPUT) {
+            CLV_TRY(clv_emit_sample(e, p->staging, p->node[i].out, &p->params.normalise));
+            continue;
+        }
+        if (node->op->flags & CLV_OP_TRAIN_ONLY && !p->params.training)
+            continue;
+        CLV_TRY(clv_emit_node(e, node, CLV_PASS_FORWARD));
+    }
+    return CLV_OK;
+}
+
+/* A node takes part if its weights are trained or a node before it wants a gradient: then its own
+ * output's gradient has been written by the nodes behind it. The loss starts from inv_n instead. */
+static enum clv_err lower_backward(struct clv_plan *p, struct clv_emit *e)
+{
+    for (int i = p->graph->n_nodes - 1; i >= 0; i--) {
+        const struct clv_node *node = p->graph->nodes[i];
+        const struct clv_fusion *f = &p->fusion[i];
+        if (f->dead || !f->needs_grad)
+            continue;
+        CLV_TRY(clv_emit_node(e, node, CLV_PASS_BACKWARD));
+    }
+    return CLV_OK;
+}
+
+enum clv_err clv_plan_lower(struct clv_plan *p)
+{
+    const struct clv_plan_params *q = &p->params;
+    const bool loss = (q->root->op->flags & CLV_OP_LOSS) != 0;
+    struct clv_emit e = {.err = clv_device_error(p->dev), .dev = p->dev,
+                         .caps = clv_device_caps(p->dev), .graph = p->graph, .batch = q->batch,
+                         .training = q->training, .gemm = q->gemm, .fusion = p->fusion,
+                         .node = p->node, .steps = &p->steps};
+    clv_graph_passes(p->graph, q->root, loss, !q->no_fusion, p->fusion);
+    CLV_TRY(make_io_tensors(p, &e));
+    e.state = p->state;
+    e.targets = p->targets;
+    for (int i = 0; i < p->graph->n_nodes; i++)
+        if (!p->fusion[i].dead)
+            CLV_TRY(make_node_tensors(p, &e, p->graph->nodes[i]));
+    p->output = p->node[p->graph->output->id].out;
+    p->loss = loss ? p->node[q->root->id].out : NULL;
+    CLV_TRY(lower_forward(p, &e));
+    if (!q->training)
+        return CLV_OK;
+    CLV_TRY(lower_backward(p, &e));
+    return clv_optim_emit(&e, q->optim, p->store, q->clip_norm);
+}

@@ -1,0 +1,126 @@
+/* From graph to bound steps: lower, place, allocate, bind; and back. */
+#include "plan/plan.h"
+
+#include "base/util.h"
+#include <stdlib.h>
+
+static enum clv_err allocate_arena(struct clv_plan *p)
+{
+    const struct clv_caps *caps = clv_device_caps(p->dev);
+    const struct clv_tensor *keep[] = {p->output, p->loss};
+    for (int i = 0; i < (int)CLV_COUNT(keep); i++)
+        keep[i] = keep[i] ? clv_tensor_root((struct clv_tensor *)(uintptr_t)keep[i]) : NULL;
+    CLV_TRY(clv_plan_place(&p->steps, keep, (int)CLV_COUNT(keep), caps->max_alloc, caps->align, &p->map,
+                           clv_device_error(p->dev)));
+    for (int i = 0; i < p->map.n_places; i++)
+        p->memory.separate += p->map.place[i].bytes;
+    for (int i = 0; i < p->map.n_segments; i++)
+        p->memory.activations += p->map.segment[i].bytes;
+    if (p->params.separate) {
+        p->memory.activations = p->memory.separate;
+        return clv_separate_bind(p->dev, &p->steps, &p->separate);
+    }
+    for (int i = 0; i < p->map.n_segments; i++)
+        CLV_TRY(clv_buffer_create(p->dev, CLV_BUFFER_DEVICE, (size_t)p->map.segment[i].bytes,
+                                  &p->map.segment[i].buffer));
+    for (int i = 0; i < p->map.n_places; i++) {
+        const struct clv_plan_place *place = &p->map.place[i];
+        place->tensor->buffer = p->map.segment[place->segment].buffer;
+        place->tensor->offset = place->offset / (uint64_t)clv_dtype_bytes(place->tensor->dtype);
+    }
+    return CLV_OK;
+}
+
+static enum clv_err make_io_buffer(struct clv_plan *p, struct clv_tensor *t)
+{
+    const size_t bytes = (size_t)clv_tensor_bytes(t);
+    p->memory.io += bytes * (1 + CLV_PLAN_RING);
+    return clv_buffer_create(p->dev, CLV_BUFFER_DEVICE, bytes, &t->buffer);
+}
+
+static enum clv_err make_ring(struct clv_plan *p)
+{
+    for (int i = 0; i < CLV_PLAN_RING; i++) {
+        struct clv_ring_entry *r = &p->ring[i];
+        r->slot = calloc(1, p->params.slot_bytes);
+        r->state = calloc(1, (size_t)clv_tensor_bytes(p->state));
+        r->targets = calloc(1, (size_t)clv_tensor_bytes(p->targets));
+        r->output = calloc(1, (size_t)clv_tensor_bytes(p->output));
+        r->loss = p->loss ? calloc(1, (size_t)clv_tensor_bytes(p->loss)) : NULL;
+        if (!r->slot || !r->state || !r->targets || !r->output || (p->loss && !r->loss))
+            return clv_fail_nomem(clv_device_error(p->dev), "the plan's staging memory");
+    }
+    return CLV_OK;
+}
+
+static enum clv_err build(struct clv_plan *p)
+{
+    const size_t n = (size_t)p->graph->n_nodes;
+    p->fusion = calloc(n, sizeof *p->fusion);
+    p->node = calloc(n, sizeof *p->node);
+    if (!p->fusion || !p->node)
+        return clv_fail_nomem(clv_device_error(p->dev), "the plan");
+    CLV_TRY(clv_plan_lower(p));
+    CLV_TRY(allocate_arena(p));
+    CLV_TRY(make_io_buffer(p, p->staging));
+    CLV_TRY(make_io_buffer(p, p->state));
+    CLV_TRY(make_io_buffer(p, p->targets));
+    CLV_TRY(make_ring(p));
+    p->memory.store = p->store->bytes;
+    p->memory.peak = p->memory.activations + p->memory.store + p->memory.io;
+    return clv_steps_bind(p->dev, &p->steps);
+}
+
+enum clv_err clv_plan_create(struct clv_device *dev, const struct clv_graph *g, struct clv_store *store,
+                             const struct clv_plan_params *params, struct clv_plan **ret)
+{
+    struct clv_plan *p = calloc(1, sizeof *p);
+    if (!p)
+        return clv_fail_nomem(clv_device_error(dev), "the plan");
+    p->dev = dev;
+    p->graph = g;
+    p->store = store;
+    p->params = *params;
+    const enum clv_err err = build(p);
+    if (err)
+        clv_plan_destroy(&p);
+    else
+        *ret = p;
+    return err;
+}
+
+void clv_plan_destroy(struct clv_plan **plan)
+{
+    struct clv_plan *p = *plan;
+    if (!p)
+        return;
+    /* Commands still in flight use the ring's memory. */
+    const enum clv_err ignored = clv_queue_finish(p->dev);
+    (void)ignored;
+    for (int i = 0; i < CLV_PLAN_RING; i++) {
+        struct clv_ring_entry *r = &p->ring[i];
+        clv_mark_destroy(&r->mark);
+        free(r->slot);
+        free(r->state);
+        free(r->targets);
+        free(r->output);
+        free(r->loss);
+    }
+    struct clv_tensor *const io[] = {p->staging, p->state, p->targets};
+    for (size_t i = 0; i < CLV_COUNT(io); i++)
+        if (io[i])
+            clv_buffer_destroy(&io[i]->buffer);
+    clv_separate_finish(&p->separate);
+    clv_plan_map_finish(&p->map);
+    clv_steps_finish(&p->steps);
+    free(p->fusion);
+    free(p->node);
+    free(p);
+    *plan = NULL;
+}
+
+const struct clv_steps *clv_plan_steps(const struct clv_plan *p) { return &p->steps; }
+
+struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p) { return p->memory; }
+
+void *clv_plan_slot(struct clv_plan *p, int slot) { return p->ring[slot].slot; }

@@ -1,0 +1,117 @@
+/* A plan: graph + device -> a flat array of steps, one memory map, and the ring that feeds it.
+ *
+ * One plan per use (training, evaluation); plans of one network share its parameter store. Nothing is
+ * allocated and nothing waits inside a step: clv_plan_submit() enqueues a whole one, the results come
+ * back when clv_plan_wait() is called, at most CLV_PLAN_RING submissions later. */
+#ifndef CLV_PLAN_PLAN_H
+#define CLV_PLAN_PLAN_H
+
+#include "base/sample.h"
+#include "optim/optim.h"
+#include "step/emit.h"
+#include "step/state.h"
+#include "step/store.h"
+
+enum { CLV_PLAN_RING = 2 };
+
+struct clv_plan_params {
+    int batch;                       /* >= 1 */
+    bool training;                   /* backward and update too; root is the loss */
+    const struct clv_node *root;     /* the loss node (its values come back too), or the output */
+    enum clv_gemm_provider gemm;
+    bool no_fusion;                  /* every layer by itself */
+    bool separate;                   /* every tensor in a guarded buffer of its own */
+    size_t slot_bytes;               /* staging: sample records and pixels (data/loader.h) */
+    struct clv_normalise normalise;
+    const struct clv_optim *optim;   /* training */
+    double clip_norm;                /* 0 = no clipping */
+};
+
+/* What the memory map adds up to, bytes. */
+struct clv_plan_memory {
+    uint64_t activations;            /* the arena: activations, gradients of activations, scratch */
+    uint64_t separate;               /* the same without reuse: what liveness saves */
+    uint64_t store;                  /* weights, gradients, slots */
+    uint64_t io;                     /* staging, targets, state, read-back */
+    uint64_t peak;                   /* all of them */
+};
+
+struct clv_plan;
+
+/* Lowers the graph for the device, plans memory, allocates, builds kernels. The graph and the store
+ * must outlive the plan. Errors name node and step. */
+CLV_CHECK enum clv_err clv_plan_create(struct clv_device *dev, const struct clv_graph *g,
+                                       struct clv_store *store, const struct clv_plan_params *params,
+                                       struct clv_plan **ret);
+void clv_plan_destroy(struct clv_plan **p);
+
+const struct clv_steps *clv_plan_steps(const struct clv_plan *p);
+struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);
+
+/* Host memory of ring entry `slot` (0..CLV_PLAN_RING-1), to be filled before it is submitted. */
+void *clv_plan_slot(struct clv_plan *p, int slot);
+
+/* Enqueues one step over ring entry `slot`: uploads, steps, read-back; then flushes. st->n samples;
+ * sample_index[n] keys dropout (NULL = 0..n-1); targets[n][c of the output] may be NULL without a
+ * loss. All are copied. The entry must have been waited for. */
+CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot, const struct clv_step_state *st,
+                                       const uint32_t *sample_index, const float *targets);
+
+/* Waits for ring entry `slot`; *output[n][h*w*c of the output] and *loss[n] (NULL without a loss)
+ * point into the entry and stay valid until it is submitted again. */
+CLV_CHECK enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output,
+                                     const float **loss);
+
+/* Values of a node's output, or of its gradient, after the last submitted step: for tests and tools.
+ * Needs params.separate, since an arena reuses memory. count elements; waits. */
+CLV_CHECK enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad,
+                                          float *host);
+
+/* Text of the steps and the memory map; malloc'ed, NULL when out of memory. */
+char *clv_plan_dump(const struct clv_plan *p);
+
+/* ---- inside the plan room ---- */
+
+struct clv_plan_segment { uint64_t bytes; struct clv_buffer *buffer; };
+
+/* Where a root tensor of activation or scratch memory lies. */
+struct clv_plan_place { struct clv_tensor *tensor; int first, last; /* steps */ int segment; uint64_t offset, bytes; };
+
+struct clv_plan_map {
+    struct clv_plan_place *place;
+    int n_places;
+    struct clv_plan_segment *segment;
+    int n_segments;
+};
+
+struct clv_ring_entry {
+    void *slot;                      /* slot_bytes of host memory */
+    uint32_t *state;                 /* step state and sample indices */
+    float *targets, *output, *loss;
+    struct clv_mark *mark;           /* NULL = nothing in flight */
+};
+
+struct clv_plan {
+    struct clv_device *dev;
+    const struct clv_graph *graph;
+    struct clv_store *store;
+    struct clv_plan_params params;
+    struct clv_steps steps;
+    struct clv_fusion *fusion;       /* by node id */
+    struct clv_node_tensors *node;   /* by node id */
+    struct clv_tensor *staging, *state, *targets, *output, *loss;
+    struct clv_plan_map map;
+    struct clv_separate separate;
+    struct clv_plan_memory memory;
+    struct clv_ring_entry ring[CLV_PLAN_RING];
+};
+
+/* lower.c: fills steps and tensors; launches and allocates nothing on the device. */
+CLV_CHECK enum clv_err clv_plan_lower(struct clv_plan *p);
+/* memory.c: liveness over the steps, places by decreasing size. `keep` tensors live to the end. */
+CLV_CHECK enum clv_err clv_plan_place(const struct clv_steps *steps, const struct clv_tensor *const *keep,
+                                      int n_keep, uint64_t max_alloc, size_t align,
+                                      struct clv_plan_map *map, struct clv_error *err);
+void clv_plan_map_finish(struct clv_plan_map *map);
+
+#endif

@@ -1,0 +1,74 @@
+/* One submission: uploads, steps, read-back, mark. Host memory of a ring entry belongs to the queue
+ * from submit to wait. */
+#include "plan/plan.h"
+
+#include "base/util.h"
+#include <string.h>
+
+static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struct clv_step_state *st,
+                       const uint32_t *sample_index, const float *targets)
+{
+    struct clv_step_state *state = (struct clv_step_state *)r->state;
+    uint32_t *index = r->state + sizeof *state / sizeof *index;
+    *state = *st;
+    state->inv_n = 1.f / (float)st->n;
+    state->slot = 0; /* one device slot: the queue is in order */
+    for (int i = 0; i < p->params.batch; i++)
+        index[i] = i >= st->n ? 0 : sample_index ? sample_index[i] : (uint32_t)i;
+    const size_t row = (size_t)clv_shape_count(p->graph->output->shape) * sizeof *targets;
+    if (targets)
+        memcpy(r->targets, targets, row * (size_t)st->n);
+}
+
+static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r)
+{
+    CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, p->params.slot_bytes));
+    CLV_TRY(clv_queue_write(p->dev, p->state->buffer, 0, r->state, (size_t)clv_tensor_bytes(p->state)));
+    return clv_queue_write(p->dev, p->targets->buffer, 0, r->targets,
+                           (size_t)clv_tensor_bytes(p->targets));
+}
+
+static enum clv_err read_back(struct clv_plan *p, struct clv_tensor *t, void *host)
+{
+    return clv_queue_read(p->dev, t->buffer, t->offset * (size_t)clv_dtype_bytes(t->dtype), host,
+                          (size_t)clv_tensor_bytes(t));
+}
+
+enum clv_err clv_plan_submit(struct clv_plan *p, int slot, const struct clv_step_state *st,
+                             const uint32_t *sample_index, const float *targets)
+{
+    struct clv_ring_entry *r = &p->ring[slot];
+    if (st->n < 1 || st->n > p->params.batch)
+        return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG,
+                        "a batch of %d samples does not fit a plan for 1 to %d", st->n, p->params.batch);
+    fill_entry(p, r, st, sample_index, targets);
+    CLV_TRY(upload(p, r));
+    CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n));
+    CLV_TRY(read_back(p, p->output, r->output));
+    if (p->loss)
+        CLV_TRY(read_back(p, p->loss, r->loss));
+    return clv_queue_mark(p->dev, &r->mark);
+}
+
+enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output, const float **loss)
+{
+    struct clv_ring_entry *r = &p->ring[slot];
+    if (r->mark) {
+        const enum clv_err err = clv_mark_wait(p->dev, r->mark);
+        clv_mark_destroy(&r->mark);
+        CLV_TRY(err);
+    }
+    *output = r->output;
+    *loss = r->loss;
+    return CLV_OK;
+}
+
+enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad, float *host)
+{
+    const struct clv_node_tensors *n = &p->node[node->id];
+    const struct clv_tensor *t = grad ? n->grad : n->out;
+    if (!t || !t->buffer || !p->params.separate)
+        return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG, "%s has no %s to read in this plan",
+                        node->name, grad ? "gradient" : "value");
+    return clv_queue_read_wait(p->dev, t->buffer, t->offset * 4, host, (size_t)clv_tensor_bytes(t));
+}
