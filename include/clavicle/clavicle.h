@@ -1,0 +1,22 @@
+/* Clavicle: trains, evaluates and runs convolutional networks on any OpenCL device.
+ *
+ * Headers in tiers, each builds on those above it:
+ *   error.h context.h     codes, the root object
+ *   device.h  graph.h     what runs; what is run
+ *   model.h   data.h      networks from text; images from disk
+ *   metrics.h train.h     numbers; a trainer in your own program
+ *   run.h                 whole trainings with files, as the command does them */
+#ifndef CLAVICLE_CLAVICLE_H
+#define CLAVICLE_CLAVICLE_H
+
+#include <clavicle/context.h>
+#include <clavicle/data.h>
+#include <clavicle/device.h>
+#include <clavicle/error.h>
+#include <clavicle/graph.h>
+#include <clavicle/metrics.h>
+#include <clavicle/model.h>
+#include <clavicle/run.h>
+#include <clavicle/train.h>
+
+#endif

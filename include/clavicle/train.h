@@ -1,0 +1,187 @@
+/* Training from C: a trainer owns the weights of a graph on a device and steps them.
+ *
+ *     struct clv_trainer *t;
+ *     clv_trainer_create(dev, graph, &(struct clv_trainer_params){.batch = 32, .seed = 1}, &t);
+ *     for (int i = 0; i < 100; i++)
+ *         clv_trainer_step(t, images, labels, 32, &loss);
+ *     clv_trainer_predict(t, images, 32, probabilities);
+ *     clv_trainer_save(t, "net.safetensors");
+ *
+ * Upper level: clv_trainer_fit() runs epochs over a source with validation, schedule, early stopping
+ * and events, keeping the device busy: it uses only what this header declares.
+ *
+ * Several trainers may live in one process, on one device or several. Thread-safety: a trainer, its
+ * device and its context belong to one thread at a time. No signal handlers, no global state. */
+#ifndef CLAVICLE_TRAIN_H
+#define CLAVICLE_TRAIN_H
+
+#include <clavicle/data.h>
+#include <clavicle/device.h>
+#include <clavicle/graph.h>
+#include <clavicle/metrics.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct clv_trainer;
+
+enum clv_gemm_mode { CLV_GEMM_MODE_AUTO, CLV_GEMM_MODE_NATIVE, CLV_GEMM_MODE_CLBLAST };
+
+struct clv_trainer_params {
+    int batch;              /* largest batch, >= 1; 0 = 32. Short batches run the same programs */
+    uint64_t seed;          /* weights, dropout, order, augmentation */
+    const char *optimizer;  /* "adam learning_rate=0.001"; NULL = "adam" */
+    const char *loss;       /* "categorical_crossentropy label_smoothing=0.1"; NULL = by the output:
+                             * softmax: categorical_crossentropy, sigmoid: binary_crossentropy,
+                             * else mean_squared_error */
+    double clip_norm;       /* clip the gradients' global norm; 0 = off */
+    enum clv_gemm_mode gemm;
+    bool separate;          /* debugging: every tensor in a guarded buffer of its own */
+    bool inference_only;    /* no gradients, no optimizer: less memory; step and fit are refused */
+    /* How staged images become the network's input; only mean and std matter for float batches. */
+    struct clv_pipeline_params pipeline;
+    size_t max_image_bytes; /* largest stored image of a staged sample; 0 = height x width x channels floats */
+};
+
+/* Builds plans for the graph, draws the weights. The graph and the device must outlive the trainer;
+ * the trainer adds a loss node to the graph. Errors: CLV_ERR_MODEL, CLV_ERR_SHAPE (the graph's own
+ * sticky fault too), CLV_ERR_ARG, CLV_ERR_DEVMEM, CLV_ERR_BUILD, CLV_ERR_CL. */
+CLV_API CLV_CHECK enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
+                                                  const struct clv_trainer_params *params,
+                                                  struct clv_trainer **ret);
+CLV_API void clv_trainer_destroy(struct clv_trainer **t);
+
+/* One optimizer step on a batch in ordinary host memory: x[n][h][w][c], labels[n] in 0..classes-1,
+ * 1 <= n <= batch. Waits for *loss (mean over the batch, without penalties; may be NULL).
+ * CLV_ERR_NONFINITE when the loss is not finite (the weights have been stepped). */
+CLV_API CLV_CHECK enum clv_err clv_trainer_step(struct clv_trainer *t, const float *x,
+                                                const int32_t *labels, int n, double *loss);
+/* The same with targets[n][outputs] instead of labels: soft labels, regression, several labels. */
+CLV_API CLV_CHECK enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x,
+                                                        const float *targets, int n, double *loss);
+/* Forward in evaluation mode: output[n][outputs], any n (done in batches). Waits. */
+CLV_API CLV_CHECK enum clv_err clv_trainer_predict(struct clv_trainer *t, const float *x, size_t n,
+                                                   float *output);
+
+/* Learning rate of the next steps; starts as the optimizer's. */
+CLV_API void clv_trainer_set_learning_rate(struct clv_trainer *t, double rate);
+CLV_API double clv_trainer_get_learning_rate(const struct clv_trainer *t);
+/* Optimizer steps done so far. */
+CLV_API uint64_t clv_trainer_steps(const struct clv_trainer *t);
+
+/* Weights by index: name ("conv2d_1/kernel"), dims (HWIO; in, out; filters), number of elements. */
+struct clv_weight_info { const char *name; int n_dims; int dims[4]; uint64_t count; };
+CLV_API size_t clv_trainer_weights(const struct clv_trainer *t);
+CLV_API CLV_CHECK enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i,
+                                                       struct clv_weight_info *ret);
+CLV_API CLV_CHECK enum clv_err clv_trainer_get_weight(struct clv_trainer *t, size_t i, float *host);
+CLV_API CLV_CHECK enum clv_err clv_trainer_set_weight(struct clv_trainer *t, size_t i,
+                                                      const float *host);
+/* The gradient that the last step used (before penalties and clipping). */
+CLV_API CLV_CHECK enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *host);
+
+/* Weights, optimizer slots and step count as one safetensors file, written atomically; load checks
+ * names and shapes (CLV_ERR_MISMATCH names the first that differs). metadata: NULL-terminated
+ * key, value, key, value... strings kept in the file; may be NULL. */
+CLV_API CLV_CHECK enum clv_err clv_trainer_save(struct clv_trainer *t, const char *path,
+                                                const char *const *metadata);
+CLV_API CLV_CHECK enum clv_err clv_trainer_load(struct clv_trainer *t, const char *path);
+
+/* Steps, memory map and totals as text. malloc'ed. training chooses the plan. */
+CLV_API char *clv_trainer_plan_text(struct clv_trainer *t, bool training);
+struct clv_trainer_memory { uint64_t activations, store, io, peak; }; /* bytes, both plans */
+CLV_API struct clv_trainer_memory clv_trainer_get_memory(const struct clv_trainer *t);
+
+/* ---- sources of batches ---- */
+
+/* Where fit and evaluate get their samples: exactly one of the three. */
+struct clv_source {
+    /* 1: samples in memory. Shuffled by (seed, epoch) when training. */
+    const float *x;          /* [n][h][w][c] */
+    const int32_t *labels;   /* [n] */
+    size_t n;
+    /* 2: a callback. Writes up to `batch` samples and returns how many, 0 at the end of the epoch, or
+     * a clv_err. rewind (may be NULL) is called before each epoch with its number. */
+    int (*next)(void *priv, int batch, float *x, int32_t *labels);
+    int (*rewind)(void *priv, uint64_t epoch);
+    void *priv;
+    size_t batches;          /* per epoch, for progress; 0 = unknown */
+    /* 3: a split of an opened data set, decoded by threads ahead of the device. */
+    struct clv_data *data;
+    enum clv_split split;
+    int threads;             /* 0 = number of CPUs, at most 8 */
+    size_t cache_bytes;      /* decoded images kept between epochs; 0 = 1 GiB */
+};
+
+/* ---- epochs ---- */
+
+enum clv_event_kind { CLV_EVENT_START, CLV_EVENT_BATCH, CLV_EVENT_EPOCH, CLV_EVENT_END };
+
+struct clv_event {
+    enum clv_event_kind kind;
+    int epoch, epochs;                 /* counted from 1 */
+    size_t batch, batches;             /* within the epoch, counted from 1 */
+    double loss, accuracy;             /* BATCH: of that batch; EPOCH: means over the epoch */
+    bool has_validation;
+    double val_loss, val_accuracy, val_auc, val_f1; /* EPOCH */
+    double learning_rate;
+    double images_per_second;          /* BATCH: since the epoch began; EPOCH: of the training part */
+    double seconds, seconds_left;      /* since fit began; estimate, < 0 unknown */
+    double wait_seconds;               /* time spent waiting for data since fit began */
+    bool best;                         /* EPOCH: the monitored value is the best so far */
+    const char *stop_reason;           /* END: "epochs", "early stopping", "cancelled", "max_steps" */
+};
+
+struct clv_fit_params {
+    int epochs;                /* 0 = 10 */
+    /* Learning-rate schedule; NULL = "constant". "constant", "step every=30 factor=0.1",
+     * "cosine final=0", "plateau patience=5 factor=0.1 min_rate=1e-6"; each takes warmup=STEPS. */
+    const char *schedule;
+    /* What "best", plateau and early stopping look at: "val_loss" (default with validation), "val_accuracy", "val_auc",
+     * "val_f1", "loss", "accuracy". */
+    const char *monitor;
+    int patience;              /* early stopping: epochs without improvement; 0 = off */
+    double min_delta;          /* smallest change that counts as one */
+    uint64_t max_steps;        /* stop after so many optimizer steps in all; 0 = no limit */
+    /* Called for each event from inside fit; nonzero cancels after the step in flight. May save. */
+    int (*on_event)(void *priv, const struct clv_event *event);
+    void *priv;
+    /* Resume: what clv_fit_state held when it was saved. NULL = from the beginning. */
+    const struct clv_fit_state *resume;
+    struct clv_fit_state *state; /* kept up to date before each event; NULL = not wanted */
+};
+
+/* Everything beyond weights and slots that a resumed run needs. Plain data, saved by the caller. */
+struct clv_fit_state {
+    uint64_t step;             /* optimizer steps done */
+    int epoch;                 /* epochs completed */
+    uint64_t batch;            /* batches done of the epoch after them */
+    double loss_sum, correct;  /* of that part epoch */
+    uint64_t samples;
+    double best;               /* monitored value, NaN = none yet */
+    int best_epoch, bad_epochs;
+    double plateau_factor;     /* product of the reductions so far */
+    int plateau_bad;
+    double plateau_best;
+};
+
+/* Trains. val may be NULL. Errors: those of the source, CLV_ERR_NONFINITE (names the step),
+ * CLV_ERR_ARG (schedule, monitor), device errors. Cancelling is no error. */
+CLV_API CLV_CHECK enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_source *train,
+                                               const struct clv_source *val,
+                                               const struct clv_fit_params *params);
+
+/* Runs the network over a source in evaluation mode: metrics (finish them), and the probabilities
+ * [count][outputs] and labels [count] in the source's order when the pointers are not NULL (malloc'ed). */
+CLV_API CLV_CHECK enum clv_err clv_trainer_evaluate(struct clv_trainer *t,
+                                                    const struct clv_source *source, int positive,
+                                                    struct clv_metrics *metrics, float **prob,
+                                                    int32_t **labels);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
