@@ -104,9 +104,9 @@ static void add_names(const char *const *names, const char *between, struct clv_
 static void add_form(const struct clv_opt *o, struct clv_str *s)
 {
     static const char *const forms[] = {
-        [CLV_OPT_INT] = "INT",       [CLV_OPT_U64] = "INT",    [CLV_OPT_DOUBLE] = "NUMBER",
-        [CLV_OPT_BOOL] = "yes|no",   [CLV_OPT_PAIR] = "HxW",   [CLV_OPT_RANGE] = "LOW:HIGH",
-        [CLV_OPT_LIST] = "A,B,...",  [CLV_OPT_STRING] = "TEXT",
+        [CLV_OPT_INT] = "INT",      [CLV_OPT_U64] = "INT",     [CLV_OPT_DOUBLE] = "NUMBER",
+        [CLV_OPT_BOOL] = "yes|no",  [CLV_OPT_PAIR] = "HxW",    [CLV_OPT_RANGE] = "LOW:HIGH",
+        [CLV_OPT_LIST] = "A,B,...", [CLV_OPT_STRING] = "TEXT",
     };
     if (o->type == CLV_OPT_ENUM)
         add_names(o->names, "|", s);
@@ -317,11 +317,10 @@ static enum clv_err fail_unknown(const struct clv_opt *opts, const char *who, st
     const char *near = span_copy(key, word, sizeof(word)) ? clv_nearest(word, names, n) : NULL;
     struct clv_str list = {0};
     add_names(names, ", ", &list);
-    const enum clv_err e =
-        clv_fail(err, CLV_ERR_ARG, "%s: unknown option '%.*s'%s%s%s; %s%s", who,
-                 (int)CLV_MIN(key.n, 100), key.p, near ? "; did you mean " : "", near ? near : "",
-                 near ? "?" : "", n ? "the options are " : "there are no options",
-                 list.text ? list.text : "");
+    const enum clv_err e = clv_fail(
+        err, CLV_ERR_ARG, "%s: unknown option '%.*s'%s%s%s; %s%s", who, (int)CLV_MIN(key.n, 100),
+        key.p, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+        n ? "the options are " : "there are no options", list.text ? list.text : "");
     clv_str_finish(&list);
     return e;
 }

@@ -1,6 +1,7 @@
 /* Philox4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as
- * 1, 2, 3", SC 2011. Everything here is integer arithmetic or + - * / sqrt on doubles, so the numbers
- * are the same wherever doubles are IEEE 754: no library function that may round differently. */
+ * 1, 2, 3", SC 2011. Everything here is integer arithmetic or + - * / sqrt on doubles, so the
+ * numbers are the same wherever doubles are IEEE 754: no library function that may round
+ * differently. */
 #include "base/rng.h"
 #include "base/util.h"
 
@@ -52,8 +53,8 @@ double clv_rng_range(struct clv_rng *r, double lo, double hi)
     return v < hi ? v : lo; /* the sum may round up to hi */
 }
 
-/* ln of 2^-34 < x < 1: ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m within [1/sqrt 2, sqrt 2):
- * the argument of atanh stays below 0.172 and 12 terms leave less than 1e-19. */
+/* ln of 2^-34 < x < 1: ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m within [1/sqrt 2, sqrt
+ * 2): the argument of atanh stays below 0.172 and 12 terms leave less than 1e-19. */
 static double portable_log(double x)
 {
     int e;
@@ -81,21 +82,29 @@ static double polynomial(const double *c, size_t n, double x)
  * 37 (1988). Its third branch, for p below 1.4e-11, cannot be reached from 32 random bits. */
 static double normal_quantile(double p)
 {
-    static const double a[] = {3.3871328727963666080e0, 1.3314166789178437745e+2,
+    static const double a[] = {3.3871328727963666080e0,  1.3314166789178437745e+2,
                                1.9715909503065514427e+3, 1.3731693765509461125e+4,
                                4.5921953931549871457e+4, 6.7265770927008700853e+4,
                                3.3430575583588128105e+4, 2.5090809287301226727e+3};
-    static const double b[] = {1.0, 4.2313330701600911252e+1, 6.8718700749205790830e+2,
-                               5.3941960214247511077e+3, 2.1213794301586595867e+4,
-                               3.9307895800092710610e+4, 2.8729085735721942674e+4,
+    static const double b[] = {1.0,
+                               4.2313330701600911252e+1,
+                               6.8718700749205790830e+2,
+                               5.3941960214247511077e+3,
+                               2.1213794301586595867e+4,
+                               3.9307895800092710610e+4,
+                               2.8729085735721942674e+4,
                                5.2264952788528545610e+3};
-    static const double c[] = {1.42343711074968357734e0, 4.63033784615654529590e0,
-                               5.76949722146069140550e0, 3.64784832476320460504e0,
-                               1.27045825245236838258e0, 2.41780725177450611770e-1,
+    static const double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0,
+                               5.76949722146069140550e0,  3.64784832476320460504e0,
+                               1.27045825245236838258e0,  2.41780725177450611770e-1,
                                2.27238449892691845833e-2, 7.74545014278341407640e-4};
-    static const double d[] = {1.0, 2.05319162663775882187e0, 1.67638483018380384940e0,
-                               6.89767334985100004550e-1, 1.48103976427480074590e-1,
-                               1.51986665636164571966e-2, 5.47593808499534494600e-4,
+    static const double d[] = {1.0,
+                               2.05319162663775882187e0,
+                               1.67638483018380384940e0,
+                               6.89767334985100004550e-1,
+                               1.48103976427480074590e-1,
+                               1.51986665636164571966e-2,
+                               5.47593808499534494600e-4,
                                1.05075007164441684324e-9};
     const double q = p - 0.5;
     if (fabs(q) <= 0.425) {

@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* One source value, edges clamped. */
-static double fetch(const unsigned char *slot, const struct clv_sample_record *r, int x, int y, int k)
+static double fetch(const unsigned char *slot, const struct clv_sample_record *r, int x, int y,
+                    int k)
 {
     const int w = (int)r->width, h = (int)r->height;
     x = x < 0 ? 0 : x >= w ? w - 1 : x;
@@ -26,17 +27,20 @@ static double fetch(const unsigned char *slot, const struct clv_sample_record *r
 static double bilinear(const unsigned char *slot, const struct clv_sample_record *r, double sx,
                        double sy, int k)
 {
-    /* Beyond one pixel outside every value is the edge's: clamping there keeps the int casts defined. */
+    /* Beyond one pixel outside every value is the edge's: clamping there keeps the int casts
+     * defined. */
     const double fx = fmin(fmax(sx - 0.5, -1), r->width), fy = fmin(fmax(sy - 0.5, -1), r->height);
     const int x = (int)floor(fx), y = (int)floor(fy);
     const double ax = fx - x, ay = fy - y;
     const double top = (1 - ax) * fetch(slot, r, x, y, k) + ax * fetch(slot, r, x + 1, y, k);
-    const double low = (1 - ax) * fetch(slot, r, x, y + 1, k) + ax * fetch(slot, r, x + 1, y + 1, k);
+    const double low =
+        (1 - ax) * fetch(slot, r, x, y + 1, k) + ax * fetch(slot, r, x + 1, y + 1, k);
     return (1 - ay) * top + ay * low;
 }
 
 /* Mean of the taps inside output pixel (x, y). */
-static double area(const unsigned char *slot, const struct clv_sample_record *r, int x, int y, int k)
+static double area(const unsigned char *slot, const struct clv_sample_record *r, int x, int y,
+                   int k)
 {
     double sum = 0;
     for (uint32_t j = 0; j < r->taps[1]; j++) {
@@ -51,8 +55,8 @@ static double area(const unsigned char *slot, const struct clv_sample_record *r,
     return sum / ((double)r->taps[0] * r->taps[1]);
 }
 
-void clv_sample_reference(const unsigned char *slot, const struct clv_sample_record *r, int h, int w,
-                          int c, const struct clv_normalise *norm, float *out)
+void clv_sample_reference(const unsigned char *slot, const struct clv_sample_record *r, int h,
+                          int w, int c, const struct clv_normalise *norm, float *out)
 {
     for (int y = 0; y < h; y++) {
         for (int x = 0; x < w; x++) {

@@ -43,8 +43,7 @@ Test(context, log_lines_above_the_level_are_not_made)
 
 static void expect_cache(const char *asked, const char *expected)
 {
-    struct clv_context *ctx =
-        clv_context_create(&(struct clv_context_params){.cache_dir = asked});
+    struct clv_context *ctx = clv_context_create(&(struct clv_context_params){.cache_dir = asked});
     if (expected)
         cr_assert_str_eq(ctx->cache_dir, expected);
     else

@@ -51,8 +51,8 @@ Test(json, files)
 
 Test(json, members)
 {
-    json_t *o = json_pack("{s:s, s:i, s:f, s:b, s:n, s:[], s:{}, s:s}", "s", "text", "i", 5, "d", 1.5,
-                          "b", 1, "n", "a", "o", "u", "18446744073709551615");
+    json_t *o = json_pack("{s:s, s:i, s:f, s:b, s:n, s:[], s:{}, s:s}", "s", "text", "i", 5, "d",
+                          1.5, "b", 1, "n", "a", "o", "u", "18446744073709551615");
     struct clv_error err = {0};
     const char *s;
     long long i;

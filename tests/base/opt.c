@@ -51,11 +51,12 @@ Test(opt, every_type)
 {
     struct params p;
     struct clv_error err = {0};
-    cr_assert_eq(clv_opt_parse(opts, &p, "conv2d",
-                               " filters=32\tkernel_size=5x7 rate=.5 activation=tanh bias=false "
-                               "rotation=-10:20.5 mean=1,-2,.5 file=a=b seed=18446744073709551615\n",
-                               &err),
-                 CLV_OK, "%s", err.text);
+    cr_assert_eq(
+        clv_opt_parse(opts, &p, "conv2d",
+                      " filters=32\tkernel_size=5x7 rate=.5 activation=tanh bias=false "
+                      "rotation=-10:20.5 mean=1,-2,.5 file=a=b seed=18446744073709551615\n",
+                      &err),
+        CLV_OK, "%s", err.text);
     cr_assert_eq(p.filters, 32);
     cr_assert(p.kernel[0] == 5 && p.kernel[1] == 7);
     cr_assert_float_eq(p.rate, 0.5, 0);

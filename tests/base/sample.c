@@ -8,8 +8,14 @@ static const struct clv_normalise plain = {{0, 0, 0, 0}, {1, 1, 1, 1}};
 /* A record that keeps everything: one tap, values divided by 1. */
 static struct clv_sample_record record(uint32_t w, uint32_t h, uint32_t channels)
 {
-    return (struct clv_sample_record){.width = w, .height = h, .channels = channels, .value_bytes = 1,
-                                      .m = {1, 0, 0, 0, 1, 0}, .taps = {1, 1}, .contrast = 1, .max = 1};
+    return (struct clv_sample_record){.width = w,
+                                      .height = h,
+                                      .channels = channels,
+                                      .value_bytes = 1,
+                                      .m = {1, 0, 0, 0, 1, 0},
+                                      .taps = {1, 1},
+                                      .contrast = 1,
+                                      .max = 1};
 }
 
 static void expect(const float *got, const float *wanted, size_t n)

@@ -43,9 +43,14 @@ Test(str, sizes)
     static const struct {
         unsigned long long n;
         const char *text;
-    } cases[] = {{0, "0 B"},           {1023, "1023 B"},       {1024, "1.0 KiB"},
-                 {1536, "1.5 KiB"},    {1048575, "1023.9 KiB"}, {19293798, "18.3 MiB"},
-                 {5ull << 30, "5.0 GiB"}, {~0ull, "15.9 EiB"}};
+    } cases[] = {{0, "0 B"},
+                 {1023, "1023 B"},
+                 {1024, "1.0 KiB"},
+                 {1536, "1.5 KiB"},
+                 {1048575, "1023.9 KiB"},
+                 {19293798, "18.3 MiB"},
+                 {5ull << 30, "5.0 GiB"},
+                 {~0ull, "15.9 EiB"}};
     char buf[32];
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         cr_assert_str_eq(clv_str_bytes(buf, cases[i].n), cases[i].text);
@@ -57,8 +62,8 @@ static void check_numbers(void)
         const char *text;
         double v;
     } good[] = {{"1.5", 1.5}, {"-2", -2}, {"1e3", 1000}, {".25", .25}, {"+7.", 7}, {"1e-400", 0}};
-    static const char *const bad[] = {"",     " 1",  "1 ",   "1,5", "nan",  "inf", "0x10", "1e999",
-                                      "1..5", "1e",  "--1",  "e5",  "1.5x", ".",   "+"};
+    static const char *const bad[] = {"",     " 1", "1 ",  "1,5", "nan",  "inf", "0x10", "1e999",
+                                      "1..5", "1e", "--1", "e5",  "1.5x", ".",   "+"};
     double v;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         cr_assert(clv_parse_double(good[i].text, &v), "%s", good[i].text);
@@ -75,7 +80,8 @@ static void check_numbers(void)
     cr_assert_str_eq(err.text, "0.5");
 }
 
-/* Any locale whose decimal point is a comma: one of the machine's, else one that localedef makes. */
+/* Any locale whose decimal point is a comma: one of the machine's, else one that localedef makes.
+ */
 static bool set_comma_locale(void)
 {
     static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "nl_NL.UTF-8"};
@@ -113,7 +119,8 @@ Test(str, whole_numbers)
     uint64_t u;
     cr_assert(clv_parse_int("-9223372036854775808", &i) && i == INT64_MIN);
     cr_assert(clv_parse_int("+12", &i) && i == 12);
-    static const char *const bad[] = {"", "1.0", " 1", "1 ", "9223372036854775808", "1e3", "-", "1-2"};
+    static const char *const bad[] = {"",    "1.0", " 1", "1 ", "9223372036854775808",
+                                      "1e3", "-",   "1-2"};
     for (size_t k = 0; k < sizeof(bad) / sizeof(*bad); k++)
         cr_assert_not(clv_parse_int(bad[k], &i), "'%s'", bad[k]);
     cr_assert(clv_parse_u64("18446744073709551615", &u) && u == UINT64_MAX);
@@ -127,8 +134,14 @@ Test(str, doubles_print_short_and_exact)
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{0.1, "0.1"},   {10, "10"},      {-180, "-180"},     {1.0 / 3, "0.3333333333333333"},
-                 {1e-7, "1e-07"}, {1e300, "1e+300"}, {0.001, "0.001"}, {123456, "123456"},
+    } cases[] = {{0.1, "0.1"},
+                 {10, "10"},
+                 {-180, "-180"},
+                 {1.0 / 3, "0.3333333333333333"},
+                 {1e-7, "1e-07"},
+                 {1e300, "1e+300"},
+                 {0.001, "0.001"},
+                 {123456, "123456"},
                  {0.1 + 0.2, "0.30000000000000004"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct clv_str s = {0};
