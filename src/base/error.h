@@ -11,6 +11,7 @@ struct clv_error {
     const char *func; /* where it was recorded */
     const char *file;
     int line;
+    int at;           /* parsers: 1 + the byte of the fault in the parsed text; 0 = not known */
     char text[2048];
 };
 

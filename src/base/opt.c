@@ -363,7 +363,11 @@ enum clv_err clv_opt_parse(const struct clv_opt *opts, void *params, const char 
     clv_opt_defaults(opts, params);
     for (const char *p = text ? text : ""; *(p += strspn(p, blanks));) {
         const struct span word = {p, strcspn(p, blanks)};
-        CLV_TRY(parse_word(opts, params, who, word, &bare, &seen, err));
+        const enum clv_err e = parse_word(opts, params, who, word, &bare, &seen, err);
+        if (e && err)
+            err->at = 1 + (int)(p - text);
+        if (e)
+            return e;
         p += word.n;
     }
     for (size_t i = 0; opts[i].name; i++) {

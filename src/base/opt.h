@@ -43,7 +43,7 @@ void clv_opt_defaults(const struct clv_opt *opts, void *params);
 
 /* Parses text (NULL and "" are empty) over the defaults. `who` begins every message ("conv2d").
  * Unknown names are answered with the nearest known name and the list. Every required option must
- * be given. Error code CLV_ERR_ARG. */
+ * be given. Error code CLV_ERR_ARG; err->at is where the faulty word begins. */
 CLV_CHECK enum clv_err clv_opt_parse(const struct clv_opt *opts, void *params, const char *who,
                                      const char *text, struct clv_error *err);
 

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/context.h"
 #include "base/error.h"
+#include "base/str.h"
 #include <clavicle/graph.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,7 +48,13 @@ struct clv_node {
     const char *name;            /* unique; "conv2d_1" unless given */
     uint64_t name_hash;          /* keys the node's random numbers */
     int id;                      /* index in graph->nodes */
+    int n_users;                 /* how often it is an input */
+    bool by_option;              /* an activation that stood in its producer's activation= */
+    bool live;                   /* the graph's output depends on it; known once that is declared */
 };
+
+/* Nodes of a graph; bytes of a layer's text and of a given name. */
+enum { CLV_MAX_NODES = 10000, CLV_LINE_MAX = 4096, CLV_NAME_MAX = 64 };
 
 struct clv_graph {
     struct clv_context *ctx;
@@ -55,17 +62,45 @@ struct clv_graph {
     struct clv_node **nodes;
     int n_nodes, cap_nodes;
     struct clv_node *input, *output;
-    struct clv_error err;        /* sticky: the first fault of building */
+    struct clv_node dead;        /* what builders return after a fault; not in nodes */
+    struct clv_error err;        /* sticky: the first fault of building; err.at counts in `options` */
 };
 
-/* Appends a node; text is the options part. name may be NULL. On a failed graph, or on a fault (which
- * becomes the graph's error), returns the graph's dead node, never NULL unless out of memory. Expands activation=. */
+/* Appends a node; text is the options part. name may be NULL: then it is OP_N, N counting the
+ * layers of that op. On a failed graph, or on a fault (which becomes the graph's error), returns the
+ * graph's dead node; NULL only when g is NULL. activation=X, taken out of the options, appends a
+ * second node NAME_X and returns that. */
 struct clv_node *clv_graph_add(struct clv_graph *g, const char *op, const char *name,
                                struct clv_node *const *in, int n_in, const char *options);
+
+/* One layer in text form, "[NAME =] OP option=value ...", taken apart: spans of the text. */
+struct clv_line {
+    const char *name, *op, *options; /* name is NULL when none is given; options ends with the text */
+    size_t name_len, op_len;
+};
+/* Error CLV_ERR_MODEL, with err->at. */
+CLV_CHECK enum clv_err clv_line_split(const char *text, struct clv_line *ret, struct clv_error *err);
+
+/* Whether the name is a legal node name: [A-Za-z_][A-Za-z0-9_-]*, at most 64 bytes, not "_". */
+bool clv_name_valid(const char *name);
 
 /* For infer(): declares a weight (CLV_ERR_MODEL when a dimension is not positive or too large). */
 CLV_CHECK enum clv_err clv_node_add_weight(struct clv_graph *g, struct clv_node *node,
                                            const struct clv_weight *w);
+
+/* Of one sample's forward pass. */
+double clv_node_flops(const struct clv_node *node);
+/* Appends "option=value ..." as the model language has it; defaults are left out. */
+void clv_node_print_options(const struct clv_node *node, struct clv_str *out);
+/* The activation node behind `node` that its own line can name in activation=, NULL if there is none or
+ * something else (another layer, the graph's output) needs the value before it. */
+const struct clv_node *clv_node_folded_activation(const struct clv_graph *g,
+                                                  const struct clv_node *node);
+/* Writers of clv_graph_print(). */
+void clv_graph_print_table(const struct clv_graph *g, struct clv_str *out);
+void clv_graph_print_dot(const struct clv_graph *g, struct clv_str *out);
+void clv_graph_print_model(const struct clv_graph *g, struct clv_str *out);
+void clv_graph_print_json(const struct clv_graph *g, struct clv_str *out);
 
 /* ---- passes: annotations beside the graph, which stays as it was built ---- */
 

@@ -21,6 +21,7 @@ enum {
     CLV_OP_ACT = 1u << 4,       /* an activation that conv2d and dense may fuse: op->act */
     CLV_OP_FUSES_ACT = 1u << 5, /* takes an activation node behind it into its epilogue */
     CLV_OP_GRAD_FROM_OUT = 1u << 6, /* backward reads its output (sigmoid), else its inputs may be read */
+    CLV_OP_ACTIVATION = 1u << 7, /* may stand in activation= though no epilogue fuses it (softmax); CLV_OP_ACT implies it */
 };
 
 struct clv_cost { double flops, bytes; }; /* of one sample; a multiply-add is 2 flops */

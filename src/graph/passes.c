@@ -1,0 +1,101 @@
+/* Passes annotate; the graph stays as it was built. Nodes lie in topological order, so every pass is
+ * one walk over them. */
+#include "graph/graph.h"
+#include "graph/op.h"
+
+#include <string.h>
+
+/* How many inputs of living nodes this node feeds; `self + self` counts twice. *user is the last. */
+static int count_users(const struct clv_graph *g, const struct clv_fusion *fusion,
+                       const struct clv_node *node, const struct clv_node **user)
+{
+    int n = 0;
+    for (int i = node->id + 1; i < g->n_nodes; i++) {
+        const struct clv_node *other = g->nodes[i];
+        for (int k = 0; !fusion[i].dead && k < other->n_in; k++) {
+            if (other->in[k] != node)
+                continue;
+            n++;
+            *user = other;
+        }
+    }
+    return n;
+}
+
+static void mark_dead(const struct clv_graph *g, const struct clv_node *root,
+                      struct clv_fusion *fusion)
+{
+    for (int i = 0; i < g->n_nodes; i++)
+        fusion[i].dead = g->nodes[i] != root;
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        for (int k = 0; !fusion[i].dead && k < g->nodes[i]->n_in; k++)
+            fusion[g->nodes[i]->in[k]->id].dead = false;
+    }
+}
+
+static void mark_gradients(const struct clv_graph *g, struct clv_fusion *fusion)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct clv_node *node = g->nodes[i];
+        if (fusion[i].dead || node->op->flags & CLV_OP_INPUT)
+            continue;
+        fusion[i].needs_grad = node->n_weights > 0;
+        for (int k = 0; k < node->n_in; k++)
+            fusion[i].needs_grad |= fusion[node->in[k]->id].needs_grad;
+    }
+}
+
+/* The output activation whose gradient through this loss is simply p - y: computed from the logits,
+ * the pair neither overflows nor loses digits. */
+static bool takes_over(const struct clv_op *loss, const struct clv_op *before)
+{
+    static const char *const pairs[][2] = {
+        {"categorical_crossentropy", "softmax"},
+        {"binary_crossentropy", "sigmoid"},
+    };
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (!strcmp(loss->name, pairs[i][0]) && !strcmp(before->name, pairs[i][1]))
+            return true;
+    }
+    return false;
+}
+
+static void fuse_loss(const struct clv_graph *g, const struct clv_node *loss,
+                      struct clv_fusion *fusion)
+{
+    const struct clv_node *before = loss->n_in ? loss->in[0] : NULL, *user = NULL;
+    if (!before || !takes_over(loss->op, before->op) || count_users(g, fusion, before, &user) != 1)
+        return;
+    fusion[loss->id].softmax = before;
+    fusion[before->id].fused_into = loss;
+}
+
+/* The root's own output is wanted as it is, so nothing may be fused behind it; that needs no test,
+ * since whatever lies behind the root is dead. */
+static void fuse_activation(const struct clv_graph *g, const struct clv_node *act,
+                            struct clv_fusion *fusion)
+{
+    const struct clv_node *producer = act->in[0], *user = NULL;
+    if (!(producer->op->flags & CLV_OP_FUSES_ACT) || fusion[act->id].fused_into ||
+        count_users(g, fusion, producer, &user) != 1)
+        return;
+    fusion[producer->id].act = act->op->act;
+    fusion[producer->id].act_node = act;
+    fusion[act->id].fused_into = producer;
+}
+
+void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
+                      bool fuse, struct clv_fusion *fusion)
+{
+    memset(fusion, 0, (size_t)g->n_nodes * sizeof(*fusion));
+    mark_dead(g, root, fusion);
+    mark_gradients(g, fusion);
+    if (!fuse)
+        return;
+    if (training && root->op->flags & CLV_OP_LOSS)
+        fuse_loss(g, root, fusion);
+    for (int i = 0; i < g->n_nodes; i++) {
+        if (!fusion[i].dead && g->nodes[i]->op->flags & CLV_OP_ACT)
+            fuse_activation(g, g->nodes[i], fusion);
+    }
+}
