@@ -16,7 +16,8 @@ struct clv_check_ref {
     const double *in[CLV_MAX_IN];           /* [n][h][w][c] */
     const double *weight[CLV_MAX_WEIGHTS];  /* as node->weights[i].dims */
     const double *targets;                  /* losses: [n][c of in[0]] */
-    bool fused;                             /* losses: takes the logits of its softmax (in[] is still its output) */
+    const double *logits;                   /* losses that took over the softmax or sigmoid before them:
+                                             * that node's input (in[0] is its output); else NULL */
     bool training;                          /* dropout is the identity when false */
     uint64_t seed;                          /* dropout */
     uint32_t step;

@@ -7,8 +7,9 @@ static enum clv_err flatten_infer(struct clv_graph *g, struct clv_node *node)
 {
     const int64_t count = clv_shape_count(node->in[0]->shape);
     if (count > INT_MAX)
-        return clv_fail(&g->err, CLV_ERR_SHAPE, "%s: %lld values per sample are too many for one row",
-                        node->name, (long long)count);
+        return clv_fail(&g->err, CLV_ERR_SHAPE,
+                        "%s: %lld values per sample are too many for one row", node->name,
+                        (long long)count);
     node->shape = (struct clv_shape){1, 1, (int)count};
     return CLV_OK;
 }

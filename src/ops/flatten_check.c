@@ -3,7 +3,13 @@
 #include <string.h>
 
 static const struct clv_check_case cases[] = {
-    {"view", "", {{3, 5, 7}}, .batch = 3, .n = 2, .after = "relu", .fill = CLV_CHECK_DISTINCT,
+    {"view",
+     "",
+     {{3, 5, 7}},
+     .batch = 3,
+     .n = 2,
+     .after = "relu",
+     .fill = CLV_CHECK_DISTINCT,
      .flags = CLV_CHECK_SMALL},
     {"row", "", {{1, 1, 33}}, .after = "relu", .fill = CLV_CHECK_DISTINCT},
 };

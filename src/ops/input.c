@@ -1,13 +1,17 @@
 /* The network's input: NHWC samples that the sampling pass (or a test) fills. */
 #include "graph/op.h"
 
-struct input_params { int height, width, channels; };
+struct input_params {
+    int height, width, channels;
+};
 
 static const struct clv_opt input_opts[] = {
-    {"height", "rows of a sample", CLV_OPT_INT, offsetof(struct input_params, height), NULL, 1, 65536},
-    {"width", "columns of a sample", CLV_OPT_INT, offsetof(struct input_params, width), NULL, 1, 65536},
-    {"channels", "channels of a sample", CLV_OPT_INT, offsetof(struct input_params, channels), NULL, 1,
+    {"height", "rows of a sample", CLV_OPT_INT, offsetof(struct input_params, height), NULL, 1,
      65536},
+    {"width", "columns of a sample", CLV_OPT_INT, offsetof(struct input_params, width), NULL, 1,
+     65536},
+    {"channels", "channels of a sample", CLV_OPT_INT, offsetof(struct input_params, channels), NULL,
+     1, 65536},
     {NULL},
 };
 

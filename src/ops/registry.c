@@ -1,4 +1,5 @@
-/* The two tables that follow from meson.build's list of ops: what each op is, and how it is checked. */
+/* The two tables that follow from meson.build's list of ops: what each op is, and how it is
+ * checked. */
 #include "check/check.h"
 #include "graph/op.h"
 

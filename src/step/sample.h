@@ -1,12 +1,15 @@
-/* The step that turns a staging slot into the network's input: see base/sample.h. */
+/* The step in front of every plan: from a staging slot to the input tensor. */
 #ifndef CLV_STEP_SAMPLE_H
 #define CLV_STEP_SAMPLE_H
 
 #include "base/sample.h"
 #include "step/emit.h"
 
-/* Appends the sampling pass: slot (U8: e->batch records, then pixels) -> input (F32 NHWC). */
-CLV_CHECK enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *slot,
-                                       struct clv_tensor *input, const struct clv_normalise *norm);
+/* Appends the sampling pass (base/sample.h): sample i of the batch comes from record i of slot
+ * STATE->slot. staging: U8, as many elements as ONE slot has bytes; its buffer holds the slots one after
+ * another. out: F32 [batch][h][w][c]; samples at and beyond STATE->n are left alone. Channels from the
+ * fifth on are not normalised. */
+CLV_CHECK enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *staging,
+                                       struct clv_tensor *out, const struct clv_normalise *normalise);
 
 #endif

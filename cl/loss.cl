@@ -1,0 +1,174 @@
+/* Losses: one number per sample, one work-item per sample (class counts are small). -DLOSS=1 categorical
+ * cross-entropy, 2 binary cross-entropy, 3 mean squared error; definitions are Keras'. FUSED: x holds
+ * logits, and p, the softmax's or sigmoid's output, is written as well; else x holds the predictions.
+ * WEIGHTS: the class weights as a list. Samples at and beyond the batch's count lose 0. Gradients
+ * carry the 1/n of the mean over the batch (STATE->inv_n). */
+#include "types.cl"
+#include "state.cl"
+
+#define T_IN __global const float *restrict
+#define T_OUT __global float *restrict
+
+/* Keras clips unfused probabilities here (its backend epsilon). */
+#define EPSILON 1e-7f
+static inline float clipped(float p) { return clamp(p, EPSILON, 1.0f - EPSILON); }
+
+#ifdef WEIGHTS
+__constant float class_weight[] = {WEIGHTS};
+#endif
+
+/* The weight of a sample: its targets' share of each class's weight. */
+static inline float sample_weight(T_IN t, uint c)
+{
+#if !defined(WEIGHTS)
+    return 1.0f;
+#elif LOSS == 2
+    return t[0] * class_weight[1] + (1.0f - t[0]) * class_weight[0];
+#else
+    float w = 0.0f;
+    for (uint i = 0; i < c; i++)
+        w += t[i] * class_weight[i];
+    return w;
+#endif
+}
+
+#if LOSS == 1
+/* -sum t log p; from logits, log p = x - max - log(sum exp(x - max)). */
+static inline float smooth(float t, uint c, float smoothing)
+{
+    return t * (1.0f - smoothing) + smoothing / (float)c;
+}
+#ifdef FUSED
+static float sample_loss(T_IN x, T_OUT p, T_IN t, uint c, float smoothing)
+{
+    float top = x[0], total = 0.0f, sum = 0.0f;
+    for (uint i = 1; i < c; i++)
+        top = fmax(top, x[i]);
+    for (uint i = 0; i < c; i++)
+        total += exp(x[i] - top);
+    const float share = 1.0f / total, log_total = log(total);
+    for (uint i = 0; i < c; i++) {
+        p[i] = exp(x[i] - top) * share;
+        sum += smooth(t[i], c, smoothing) * (log_total - (x[i] - top));
+    }
+    return sum;
+}
+#else
+static float sample_loss(T_IN x, T_IN t, uint c, float smoothing)
+{
+    float sum = 0.0f;
+    for (uint i = 0; i < c; i++)
+        sum -= smooth(t[i], c, smoothing) * log(clipped(x[i]));
+    return sum;
+}
+#endif
+/* d loss / d logit i = p sum(t) - t, which is p - t when the targets sum to 1; unfused -t / p. */
+static inline float total_target(T_IN t, uint c, float smoothing)
+{
+    float sum = 0.0f;
+    for (uint i = 0; i < c; i++)
+        sum += smooth(t[i], c, smoothing);
+    return sum;
+}
+static inline float slope(float p, float t, float total, uint c, float smoothing)
+{
+    const float want = smooth(t, c, smoothing);
+#ifdef FUSED
+    return p * total - want;
+#else
+    return p == clipped(p) ? -want / p : 0.0f;
+#endif
+}
+
+#elif LOSS == 2
+/* Mean over c of -(t log p + (1-t) log(1-p)); from logits max(x,0) - x t + log(1 + exp(-|x|)). */
+static inline float smooth(float t, float smoothing) { return t * (1.0f - smoothing) + 0.5f * smoothing; }
+#ifdef FUSED
+static float sample_loss(T_IN x, T_OUT p, T_IN t, uint c, float smoothing)
+{
+    float sum = 0.0f;
+    for (uint i = 0; i < c; i++) {
+        const float e = exp(-fabs(x[i]));
+        p[i] = (x[i] >= 0.0f ? 1.0f : e) / (1.0f + e);
+        sum += fmax(x[i], 0.0f) - x[i] * smooth(t[i], smoothing) + log1p(e);
+    }
+    return sum / (float)c;
+}
+#else
+static float sample_loss(T_IN x, T_IN t, uint c, float smoothing)
+{
+    float sum = 0.0f;
+    for (uint i = 0; i < c; i++) {
+        const float p = clipped(x[i]), want = smooth(t[i], smoothing);
+        sum -= want * log(p) + (1.0f - want) * log1p(-p);
+    }
+    return sum / (float)c;
+}
+#endif
+static inline float total_target(T_IN t, uint c, float smoothing) { return 1.0f; }
+static inline float slope(float p, float t, float total, uint c, float smoothing)
+{
+    const float want = smooth(t, smoothing);
+#ifdef FUSED
+    return (p - want) / (float)c;
+#else
+    return p == clipped(p) ? (p - want) / (p * (1.0f - p)) / (float)c : 0.0f;
+#endif
+}
+
+#else
+/* Mean over c of (x - t)^2. */
+static float sample_loss(T_IN x, T_IN t, uint c, float smoothing)
+{
+    float sum = 0.0f;
+    for (uint i = 0; i < c; i++)
+        sum += (x[i] - t[i]) * (x[i] - t[i]);
+    return sum / (float)c;
+}
+static inline float total_target(T_IN t, uint c, float smoothing) { return 1.0f; }
+static inline float slope(float p, float t, float total, uint c, float smoothing)
+{
+    return 2.0f * (p - t) / (float)c;
+}
+#endif
+
+#ifdef FUSED
+#define P_OUT OUT(p), uint p_pitch,
+#define P_AT(s) p + p_off + (ulong)(s) * p_pitch,
+#else
+#define P_OUT
+#define P_AT(s)
+#endif
+
+__kernel void loss_fwd(IN_STATE, IN(x), uint x_pitch, P_OUT IN(t), OUT(loss), uint batch, uint c,
+                       float smoothing)
+{
+    const uint s = get_global_id(0);
+    if (s >= batch)
+        return;
+    AT(t);
+    float value = 0.0f;
+    if (s < (uint)STATE->n) {
+        t += (ulong)s * c;
+        value = sample_loss(x + x_off + (ulong)s * x_pitch, P_AT(s) t, c, smoothing) * sample_weight(t, c);
+    }
+    loss[loss_off + s] = value;
+}
+
+/* p: the probabilities (what FUSED forward wrote, or the loss's input). */
+__kernel void loss_bwd(IN_STATE, IN(p), uint p_pitch, IN(t), OUT(dx), uint dx_pitch, int accumulate, uint c,
+                       float smoothing)
+{
+    const uint s = get_global_id(0);
+    if (s >= (uint)STATE->n)
+        return;
+    p += p_off + (ulong)s * p_pitch;
+    t += t_off + (ulong)s * c;
+    dx += dx_off + (ulong)s * dx_pitch;
+    const float factor = sample_weight(t, c) * STATE->inv_n;
+    const float total = total_target(t, c, smoothing);
+    for (uint i = 0; i < c; i++) {
+        const float g = slope(p[i], t[i], total, c, smoothing) * factor;
+        dx[i] = accumulate ? dx[i] + g : g;
+    }
+}

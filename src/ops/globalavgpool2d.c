@@ -1,0 +1,77 @@
+/* globalavgpool2d: the mean over all pixels, per channel: h x w x c becomes 1 x 1 x c. */
+#include "ops/launch.h"
+
+CLV_SOURCE(globalavgpool2d);
+
+static enum clv_err infer(struct clv_graph *g, struct clv_node *node)
+{
+    (void)g;
+    node->shape = (struct clv_shape){1, 1, node->in[0]->shape.c};
+    return CLV_OK;
+}
+
+static void cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost)
+{
+    (void)pass;
+    cost->flops = (double)clv_shape_count(node->in[0]->shape);
+    cost->bytes = sizeof(float) * cost->flops;
+}
+
+static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node, bool wide)
+{
+    struct clv_tensor *x = clv_emit_in(e, node, 0), *y = clv_emit_out(e, node);
+    struct clv_launch l = clv_launch_cells(e, wide, node->shape);
+    /* One vector per item on CPUs too, so that a batch of one still keeps all units busy. */
+    l.global *= (size_t)(l.chunk);
+    l.chunk = 1;
+    const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_FORWARD);
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){.source = &clv_cl_globalavgpool2d,
+                                  .name = "globalavgpool2d_fwd",
+                                  .options = clv_emit_options(e, "%s", l.options),
+                                  CLV_LAUNCH(l),
+                                  clv_args(CLV_IN(e->state), CLV_PIXELS_IN(x), CLV_PIXELS_OUT(y),
+                                           CLV_I32(x->h), CLV_I32(x->w), CLV_I32(x->c),
+                                           CLV_U32(l.chunk))});
+}
+
+static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *node, bool wide)
+{
+    if (!clv_emit_wants_grad_in(e, node, 0))
+        return CLV_OK;
+    bool accumulate;
+    struct clv_tensor *dy = clv_emit_grad_out(e, node);
+    struct clv_tensor *dx = clv_emit_grad_in(e, node, 0, &accumulate);
+    if (!dx)
+        return CLV_ERR_NOMEM;
+    const struct clv_launch l = clv_launch_cells(e, wide, node->in[0]->shape);
+    const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){.source = &clv_cl_globalavgpool2d,
+                                  .name = "globalavgpool2d_bwd",
+                                  .options = clv_emit_options(e, "%s", l.options),
+                                  CLV_LAUNCH(l),
+                                  clv_args(CLV_IN(e->state), CLV_PIXELS_IN(dy),
+                                           CLV_PIXELS_GRAD(dx, accumulate), CLV_I32(dx->h),
+                                           CLV_I32(dx->w), CLV_I32(dx->c), CLV_U32(l.chunk))});
+}
+
+static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass,
+                         bool wide)
+{
+    return pass == CLV_PASS_FORWARD ? emit_forward(e, node, wide) : emit_backward(e, node, wide);
+}
+
+CLV_LAUNCH_VARIANTS(static const struct clv_variant globalavgpool2d_variants[])
+
+const struct clv_op clv_op_globalavgpool2d = {
+    .name = "globalavgpool2d",
+    .help = "Mean over all pixels, per channel.",
+    .n_in_min = 1,
+    .n_in_max = 1,
+    .infer = infer,
+    .cost = cost,
+    .variants = globalavgpool2d_variants,
+};

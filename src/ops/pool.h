@@ -1,0 +1,35 @@
+/* What maxpool2d and avgpool2d share: options, shapes, geometry. */
+#ifndef CLV_OPS_POOL_H
+#define CLV_OPS_POOL_H
+
+#include "ops/launch.h"
+
+enum clv_pool_padding { CLV_POOL_VALID, CLV_POOL_SAME };
+
+struct clv_pool_params {
+    int pool_size[2];
+    int strides[2];   /* 0 = pool_size */
+    int padding;      /* enum clv_pool_padding */
+};
+extern const struct clv_opt clv_pool_opts[];
+
+struct clv_pool {
+    int size[2], stride[2];  /* height, width */
+    int pad[2];              /* rows above, columns to the left */
+    bool padded;             /* some window reaches over an edge */
+    struct clv_shape in, out;
+};
+/* Keras' shapes: valid floor((i - k) / s) + 1; same ceil(i / s), the odd row of padding below. */
+struct clv_pool clv_pool_of(const struct clv_node *node);
+enum clv_err clv_pool_infer(struct clv_graph *g, struct clv_node *node);
+void clv_pool_cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost);
+
+/* Build options of cl/pool.cl; mask: the type of the argmax, NULL for the average. NULL: out of memory. */
+const char *clv_pool_options(struct clv_emit *e, const struct clv_pool *p, const struct clv_launch *l,
+                             const char *mask);
+/* The arguments GEOMETRY of cl/pool.cl. */
+#define CLV_POOL_GEOMETRY(p, l)                                                                    \
+    CLV_I32((p).in.h), CLV_I32((p).in.w), CLV_I32((p).out.h), CLV_I32((p).out.w),                  \
+        CLV_I32((p).in.c), CLV_I32((p).pad[0]), CLV_I32((p).pad[1]), CLV_U32((l).chunk)
+
+#endif
