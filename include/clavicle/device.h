@@ -57,13 +57,22 @@ CLV_API void clv_device_list_free(struct clv_device_info **list);
 /* One line of advice for a machine on which nothing usable was found: what to install. Static. */
 CLV_API const char *clv_device_install_hint(void);
 
+/* Lets drivers that keep compiled code of their own use the context's cache folder: sets
+ * POCL_CACHE_DIR to <cache folder>/pocl unless it is set. What lies there is the driver's; the
+ * context's cache_bytes bounds only <cache folder>/programs. Does nothing without a cache folder.
+ * It changes the environment of the process (setenv), so the library never calls it by itself: a
+ * program does, once, while it has one thread and before its first OpenCL call. */
+CLV_API void clv_device_share_cache(const struct clv_context *ctx);
+
 struct clv_device;
 
 struct clv_device_params {
     const char *select;  /* device string; NULL = $CLAVICLE_DEVICE, else "best" */
     /* Masks, so that fallbacks run anywhere: comma-separated of "no-FEATURE" (fp16, fp64, subgroups,
-     * local, unified, min-vector-width), "local=BYTES", "wg=ITEMS", "alloc=BYTES" (K, M, G suffixes),
-     * and "gpu" (take the kernels' GPU path on a CPU device). NULL or "" = nothing masked. */
+     * local, unified, min-vector-width), "none" (all of these), "local=BYTES", "wg=ITEMS",
+     * "alloc=BYTES" (K, M, G suffixes; they only lower a limit), "vector=FLOATS" (1, 2, 4, 8 or 16:
+     * take the device's registers for that wide) and "gpu" (take the kernels' GPU path on a CPU
+     * device). NULL or "" = nothing masked. */
     const char *caps;
     bool profile;        /* queue with event timestamps */
     /* An existing cl_context, cl_device_id and in-order cl_command_queue of the caller, all three or

@@ -37,6 +37,18 @@ struct clv_program_stats clv_device_program_stats(const struct clv_device *dev)
     return dev->stats;
 }
 
+void clv_device_share_cache(const struct clv_context *ctx)
+{
+    struct clv_error err = {0};
+    char *path = ctx->cache_dir ? clv_path_join(ctx->cache_dir, "pocl") : NULL;
+    /* PoCL gives up on a folder that it cannot make, so that must work first. */
+    if (path && !clv_mkdirs(path, &err))
+        (void)setenv("POCL_CACHE_DIR", path, 0);
+    if (err.code)
+        clv_log(ctx, CLV_LOG_DEBUG, "program cache: %s", err.text);
+    free(path);
+}
+
 static enum clv_err copy_strings(struct clv_device *dev)
 {
     struct clv_device_info *i = &dev->info;
@@ -175,9 +187,11 @@ enum clv_err clv_device_open(struct clv_context *ctx, const struct clv_device_pa
     clv_caps_apply(&mask, &dev->info, &dev->caps);
     dev->caps.align = base_align(dev->id);
     dev->profiling = p->profile;
-    const bool is_pocl = !strcmp(dev->info.platform_name, "Portable Computing Language");
-    dev->wait_blocks = is_pocl;
-    dev->keeps_cache = is_pocl;
+    dev->wait_blocks = !strcmp(dev->info.platform_name, "Portable Computing Language");
+    if (ctx->cache_dir && !(dev->cache_dir = clv_path_join(ctx->cache_dir, "programs"))) {
+        e = clv_fail_nomem(&ctx->err, "the device");
+        goto fail;
+    }
     *ret = dev;
     return CLV_OK;
 fail:
@@ -195,6 +209,7 @@ void clv_device_close(struct clv_device **dev)
         const struct clv_error saved = d->ctx->err;
         if (clv_queue_finish(d))
             d->ctx->err = saved;
+        clv_device_store_programs(d);
     }
     clv_profile_finish(d);
     clv_programs_destroy(d);

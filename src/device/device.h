@@ -61,6 +61,10 @@ void clv_device_on_build(struct clv_device *dev, void (*fn)(void *priv, const ch
 /* Number of programs built, loaded from disk, found in memory since open. */
 struct clv_program_stats { unsigned built, loaded, reused; };
 struct clv_program_stats clv_device_program_stats(const struct clv_device *dev);
+/* Writes programs built since open to the disk cache. It may make the driver compile (PoCL), so it is
+ * for moments when nobody waits: after the first epoch; clv_device_close() does it too. Takes
+ * about a second at most and leaves the rest for the next call. Failures are silent. */
+void clv_device_store_programs(struct clv_device *dev);
 
 /* ---- the compute queue: enqueue only, nothing here waits unless it says so ---- */
 struct clv_mark; /* an event */

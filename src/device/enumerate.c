@@ -114,7 +114,8 @@ static const char *filter_extensions(struct clv_arena *arena, const char *all)
 /* Interpreters and rasterisers say CPU or GPU of themselves; only the names give them away. */
 static bool is_software(const struct clv_device_info *info)
 {
-    static const char *const names[] = {"llvmpipe", "softpipe", "swrast", "SwiftShader", "Oclgrind"};
+    static const char *const names[] = {"llvmpipe", "softpipe", "swrast", "SwiftShader", "Oclgrind",
+                                        "FPGA Emulation"};
     for (size_t i = 0; i < CLV_COUNT(names); i++)
         if (strstr(info->name, names[i]) || strstr(info->platform_name, names[i]))
             return true;

@@ -70,7 +70,6 @@ struct clv_device {
     cl_command_queue transfer; /* made when the first buffer is mapped */
     bool profiling;
     bool wait_blocks;          /* clWaitForEvents() sleeps instead of spinning (PoCL) */
-    bool keeps_cache;          /* the driver has a disk cache of its own (PoCL) */
     char *cache_dir;           /* <cache>/programs, NULL = no disk cache */
     struct clv_program *programs;
     struct clv_program_stats stats;

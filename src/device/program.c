@@ -1,14 +1,25 @@
-/* Programs: source x options, compiled once per device. */
+/* Programs: source x options, compiled once per device, kept in memory and on disk.
+ *
+ * Reading a compiled program out of a driver can make it compile once more (PoCL: 0.2 s to a second),
+ * so a build never waits for it: programs are stored by clv_device_store_programs(), which the
+ * trainer calls when it has time and clv_device_close() calls at the end, for about a second at most;
+ * what is left over is stored by a later run. */
 #include "device/internal.h"
 #include "base/str.h"
+#include "base/util.h"
+#include "device/cachefile.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct clv_program {
     struct clv_program *next;
-    struct clv_digest key; /* of source and options */
+    struct clv_digest key;
     cl_program program;
+    bool stored; /* on disk, or tried in vain */
 };
+
+static const double store_seconds = 1.0;
 
 /* Kernels are written in OpenCL C 1.2; some drivers default to another version. */
 #define STANDARD "-cl-std=CL1.2"
@@ -66,24 +77,70 @@ static enum clv_err fail_build(struct clv_device *dev, cl_program program, cl_in
     return e;
 }
 
-static enum clv_err build(struct clv_device *dev, const struct clv_source *source,
-                          const char *options, const char *what, cl_program *ret)
+/* Everything that the compiled code depends on. The device's version names PoCL's target processor. */
+static struct clv_digest program_key(const struct clv_device *dev, const char *text,
+                                     const char *options)
+{
+    const struct clv_device_info *i = &dev->info;
+    char format[16];
+    snprintf(format, sizeof(format), "%d", CLV_CACHE_FORMAT);
+    const char *const pieces[] = {format,           text,      options,
+                                  i->name,          i->driver, i->version,
+                                  i->platform_name, i->vendor, i->platform_version};
+    return clv_sha256_pieces(pieces, CLV_COUNT(pieces));
+}
+
+/* From the disk cache; false if it is not there or the driver does not take it. */
+static bool load(struct clv_device *dev, struct clv_program *p, const char *options,
+                 const char *kernel)
+{
+    unsigned char *data = NULL;
+    size_t size = 0;
+    cl_int status = CL_SUCCESS, binary_status = CL_SUCCESS;
+    if (!dev->cache_dir || !clv_cachefile_load(dev->ctx, dev->cache_dir, &p->key, &data, &size))
+        return false;
+    const unsigned char *binary = data;
+    cl_program program = clCreateProgramWithBinary(dev->context, 1, &dev->id, &size, &binary,
+                                                   &binary_status, &status);
+    free(data);
+    if (!status && !binary_status)
+        status = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
+    if (!status && !binary_status) {
+        /* A binary without the kernel would fail later, where nobody rebuilds. */
+        cl_kernel probe = clCreateKernel(program, kernel, &status);
+        if (probe)
+            clReleaseKernel(probe);
+    }
+    if (status || binary_status) {
+        clv_log(dev->ctx, CLV_LOG_DEBUG, "program cache: the driver refuses kernel %s: %s", kernel,
+                clv_cl_name(status ? status : binary_status));
+        if (program)
+            clReleaseProgram(program);
+        return false;
+    }
+    p->program = program;
+    p->stored = true;
+    dev->stats.loaded++;
+    return true;
+}
+
+static enum clv_err build(struct clv_device *dev, struct clv_program *p,
+                          const struct clv_source *source, const char *options, const char *what)
 {
     struct clv_error *err = &dev->ctx->err;
     cl_int status = CL_SUCCESS;
     if (dev->on_build)
         dev->on_build(dev->on_build_priv, what);
-    cl_program program = clCreateProgramWithSource(dev->context, 1, (const char *[]){source->text},
-                                                   NULL, &status);
+    p->program = clCreateProgramWithSource(dev->context, 1, (const char *[]){source->text}, NULL,
+                                           &status);
     CLV_TRY(CLV_CL_STATUS(err, what, "clCreateProgramWithSource", status));
-    status = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
-    if (status) {
-        const enum clv_err e = fail_build(dev, program, status, what, options);
-        clReleaseProgram(program);
-        return e;
-    }
+    const double begin = clv_now();
+    status = clBuildProgram(p->program, 1, &dev->id, options, NULL, NULL);
+    if (status)
+        return fail_build(dev, p->program, status, what, options);
+    clv_log(dev->ctx, CLV_LOG_DEBUG, "built %s in %.2f s, options \"%s\"", what, clv_now() - begin,
+            options);
     dev->stats.built++;
-    *ret = program;
     return CLV_OK;
 }
 
@@ -95,45 +152,107 @@ static struct clv_program *find(struct clv_device *dev, const struct clv_digest 
     return NULL;
 }
 
+static void destroy(struct clv_program *p)
+{
+    if (!p)
+        return;
+    if (p->program)
+        clReleaseProgram(p->program);
+    free(p);
+}
+
+/* Loads or builds; on success the program is in the device's list. */
+static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
+                         const struct clv_source *source, const char *options, const char *kernel,
+                         const char *what, cl_program *ret)
+{
+    struct clv_program *p = calloc(1, sizeof(*p));
+    if (!p)
+        return clv_fail_nomem(&dev->ctx->err, "a program");
+    p->key = *key;
+    if (!load(dev, p, options, kernel)) {
+        const enum clv_err e = build(dev, p, source, options, what);
+        if (e) {
+            destroy(p);
+            return e;
+        }
+    }
+    p->next = dev->programs;
+    dev->programs = p;
+    *ret = p->program;
+    return CLV_OK;
+}
+
 enum clv_err clv_program_get(struct clv_device *dev, const struct clv_source *source,
                              const char *options, const char *kernel, const char *label,
                              cl_program *ret)
 {
-    struct clv_error *err = &dev->ctx->err;
     enum clv_err e = CLV_OK;
-    struct clv_program *p = NULL;
-    const bool has_standard = options && strstr(options, "-cl-std=");
-    char *all = clv_strdupf("%s%s%s", has_standard ? "" : STANDARD " ", options ? options : "", "");
+    if (!options)
+        options = "";
+    char *all = clv_strdupf("%s%s", strstr(options, "-cl-std=") ? "" : STANDARD " ", options);
     char *what = clv_strdupf("%s: kernel %s of cl/%s.cl", label, kernel, source->name);
-    if (!all || !what) {
-        e = clv_fail_nomem(err, "a program");
-        goto out;
+    if (all && what) {
+        const struct clv_digest key = program_key(dev, source->text, all);
+        struct clv_program *p = find(dev, &key);
+        if (p) {
+            dev->stats.reused++;
+            *ret = p->program;
+        } else {
+            e = make(dev, &key, source, all, kernel, what, ret);
+        }
+    } else {
+        e = clv_fail_nomem(&dev->ctx->err, "a program");
     }
-    const struct clv_digest key = clv_sha256_pieces((const char *[]){source->text, all}, 2);
-    p = find(dev, &key);
-    if (p) {
-        dev->stats.reused++;
-        *ret = p->program;
-        goto out;
-    }
-    p = calloc(1, sizeof(*p));
-    if (!p) {
-        e = clv_fail_nomem(err, "a program");
-        goto out;
-    }
-    e = build(dev, source, all, what, &p->program);
-    if (e) {
-        free(p);
-        goto out;
-    }
-    p->key = key;
-    p->next = dev->programs;
-    dev->programs = p;
-    *ret = p->program;
-out:
     free(all);
     free(what);
     return e;
+}
+
+/* Our device's place among the devices of the program's context; -1 if it cannot be told. */
+static int device_place(const struct clv_device *dev, cl_program program, cl_uint *n_devices)
+{
+    enum { MAX = 64 };
+    cl_device_id ids[MAX];
+    if (clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof(*n_devices), n_devices, NULL) ||
+        *n_devices > MAX ||
+        clGetProgramInfo(program, CL_PROGRAM_DEVICES, *n_devices * sizeof(ids[0]), ids, NULL))
+        return -1;
+    for (cl_uint i = 0; i < *n_devices; i++)
+        if (ids[i] == dev->id)
+            return (int)i;
+    return -1;
+}
+
+static void store(struct clv_device *dev, struct clv_program *p)
+{
+    cl_uint n = 0;
+    const int place = device_place(dev, p->program, &n);
+    p->stored = true;
+    if (place < 0)
+        return;
+    size_t *sizes = calloc(n, sizeof(*sizes));
+    unsigned char **binaries = calloc(n, sizeof(*binaries)); /* NULL: not wanted */
+    if (sizes && binaries &&
+        !clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, n * sizeof(*sizes), sizes, NULL) &&
+        sizes[place] && (binaries[place] = malloc(sizes[place])) &&
+        !clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, n * sizeof(*binaries), binaries, NULL))
+        clv_cachefile_store(dev->ctx, dev->cache_dir, dev->ctx->cache_bytes, &p->key,
+                            binaries[place], sizes[place]);
+    if (binaries)
+        free(binaries[place]);
+    free(binaries);
+    free(sizes);
+}
+
+void clv_device_store_programs(struct clv_device *dev)
+{
+    const double begin = clv_now();
+    if (!dev->cache_dir)
+        return;
+    for (struct clv_program *p = dev->programs; p; p = p->next)
+        if (!p->stored && clv_now() - begin < store_seconds)
+            store(dev, p);
 }
 
 void clv_programs_destroy(struct clv_device *dev)
@@ -141,7 +260,6 @@ void clv_programs_destroy(struct clv_device *dev)
     while (dev->programs) {
         struct clv_program *p = dev->programs;
         dev->programs = p->next;
-        clReleaseProgram(p->program);
-        free(p);
+        destroy(p);
     }
 }
