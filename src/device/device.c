@@ -41,9 +41,10 @@ void clv_device_share_cache(const struct clv_context *ctx)
 {
     struct clv_error err = {0};
     char *path = ctx->cache_dir ? clv_path_join(ctx->cache_dir, "pocl") : NULL;
-    /* PoCL gives up on a folder that it cannot make, so that must work first. */
+    /* PoCL gives up on a folder that it cannot make, so that must work first. Setting this variable
+     * is what the function is for; its header says who may call it and when. */
     if (path && !clv_mkdirs(path, &err))
-        (void)setenv("POCL_CACHE_DIR", path, 0);
+        (void)setenv("POCL_CACHE_DIR", path, 0); /* check: allow */
     if (err.code)
         clv_log(ctx, CLV_LOG_DEBUG, "program cache: %s", err.text);
     free(path);
