@@ -118,6 +118,8 @@ struct clv_source {
 
 /* ---- epochs ---- */
 
+struct clv_fit_state;
+
 enum clv_event_kind { CLV_EVENT_START, CLV_EVENT_BATCH, CLV_EVENT_EPOCH, CLV_EVENT_END };
 
 struct clv_event {
@@ -149,9 +151,12 @@ struct clv_fit_params {
     /* Called for each event from inside fit; nonzero cancels after the step in flight. May save. */
     int (*on_event)(void *priv, const struct clv_event *event);
     void *priv;
-    /* Resume: what clv_fit_state held when it was saved. NULL = from the beginning. */
-    const struct clv_fit_state *resume;
-    struct clv_fit_state *state; /* kept up to date before each event; NULL = not wanted */
+    /* Called when weights and state agree and should be saved: after every epoch (after validation,
+     * before its EPOCH event), every checkpoint_seconds within one, and when fit is cancelled.
+     * A nonzero clv_err ends fit with it. */
+    int (*on_checkpoint)(void *priv, const struct clv_fit_state *state, bool epoch_end, bool best);
+    double checkpoint_seconds; /* 0 = only after epochs */
+    const struct clv_fit_state *resume; /* what on_checkpoint saw; NULL = from the beginning */
 };
 
 /* Everything beyond weights and slots that a resumed run needs. Plain data, saved by the caller. */

@@ -51,10 +51,12 @@ struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);
 /* Host memory of ring entry `slot` (0..CLV_PLAN_RING-1), to be filled before it is submitted. */
 void *clv_plan_slot(struct clv_plan *p, int slot);
 
-/* Enqueues one step over ring entry `slot`: uploads, steps, read-back; then flushes. st->n samples;
+/* Enqueues one step over ring entry `slot`: uploads (the first slot_used bytes of the slot), steps,
+ * read-back; then flushes. st->n samples;
  * sample_index[n] keys dropout (NULL = 0..n-1); targets[n][c of the output] may be NULL without a
  * loss. All are copied. The entry must have been waited for. */
-CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot, const struct clv_step_state *st,
+CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
+                                       const struct clv_step_state *st,
                                        const uint32_t *sample_index, const float *targets);
 
 /* Waits for ring entry `slot`; *output[n][h*w*c of the output] and *loss[n] (NULL without a loss)

@@ -20,9 +20,9 @@ static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struc
         memcpy(r->targets, targets, row * (size_t)st->n);
 }
 
-static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r)
+static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r, size_t slot_used)
 {
-    CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, p->params.slot_bytes));
+    CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, slot_used));
     CLV_TRY(clv_queue_write(p->dev, p->state->buffer, 0, r->state, (size_t)clv_tensor_bytes(p->state)));
     return clv_queue_write(p->dev, p->targets->buffer, 0, r->targets,
                            (size_t)clv_tensor_bytes(p->targets));
@@ -34,15 +34,16 @@ static enum clv_err read_back(struct clv_plan *p, struct clv_tensor *t, void *ho
                           (size_t)clv_tensor_bytes(t));
 }
 
-enum clv_err clv_plan_submit(struct clv_plan *p, int slot, const struct clv_step_state *st,
-                             const uint32_t *sample_index, const float *targets)
+enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
+                             const struct clv_step_state *st, const uint32_t *sample_index,
+                             const float *targets)
 {
     struct clv_ring_entry *r = &p->ring[slot];
     if (st->n < 1 || st->n > p->params.batch)
         return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG,
                         "a batch of %d samples does not fit a plan for 1 to %d", st->n, p->params.batch);
     fill_entry(p, r, st, sample_index, targets);
-    CLV_TRY(upload(p, r));
+    CLV_TRY(upload(p, r, slot_used));
     CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n));
     CLV_TRY(read_back(p, p->output, r->output));
     if (p->loss)

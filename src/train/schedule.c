@@ -1,0 +1,76 @@
+#include "train/schedule.h"
+
+#include "base/opt.h"
+#include "base/util.h"
+#include <math.h>
+#include <string.h>
+
+#define FIELD(f) offsetof(struct clv_schedule, f)
+#define WARMUP {"warmup", "steps over which the rate rises from 0", CLV_OPT_INT, FIELD(warmup), "0", 0, 1e9}
+
+static const struct clv_opt constant_opts[] = {WARMUP, {0}};
+static const struct clv_opt step_opts[] = {
+    {"every", "epochs between reductions", CLV_OPT_INT, FIELD(every), "30", 1, 1e9},
+    {"factor", "what a reduction multiplies the rate by", CLV_OPT_DOUBLE, FIELD(factor), "0.1", 1e-9, 1},
+    WARMUP, {0}};
+static const struct clv_opt cosine_opts[] = {
+    {"final", "share of the rate that is left at the end", CLV_OPT_DOUBLE, FIELD(final), "0", 0, 1},
+    WARMUP, {0}};
+static const struct clv_opt plateau_opts[] = {
+    {"patience", "epochs without improvement before a reduction", CLV_OPT_INT, FIELD(patience), "10", 1, 1e9},
+    {"factor", "what a reduction multiplies the rate by", CLV_OPT_DOUBLE, FIELD(factor), "0.1", 1e-9, 1},
+    {"min_rate", "the rate is not reduced below it", CLV_OPT_DOUBLE, FIELD(min_rate), "0", 0, 1e9},
+    WARMUP, {0}};
+
+static const struct { const char *name, *help; const struct clv_opt *opts; } kinds[] = {
+    [CLV_SCHEDULE_CONSTANT] = {"constant", "the optimizer's rate throughout", constant_opts},
+    [CLV_SCHEDULE_STEP] = {"step", "reduced every so many epochs", step_opts},
+    [CLV_SCHEDULE_COSINE] = {"cosine", "half a cosine over the whole training", cosine_opts},
+    [CLV_SCHEDULE_PLATEAU] = {"plateau", "reduced when the monitored value stops improving", plateau_opts},
+};
+
+enum clv_err clv_schedule_parse(const char *text, struct clv_schedule *ret, struct clv_error *err)
+{
+    if (!text || !*text)
+        text = "constant";
+    const size_t len = strcspn(text, " \t");
+    for (size_t i = 0; i < CLV_COUNT(kinds); i++) {
+        if (strlen(kinds[i].name) != len || strncmp(kinds[i].name, text, len))
+            continue;
+        *ret = (struct clv_schedule){.kind = (enum clv_schedule_kind)i};
+        return clv_opt_parse(kinds[i].opts, ret, kinds[i].name, text + len, err);
+    }
+    return clv_fail(err, CLV_ERR_ARG,
+                    "unknown schedule '%.*s'; known: constant, step, cosine, plateau", (int)len, text);
+}
+
+double clv_schedule_factor(const struct clv_schedule *s, uint64_t step, int epoch, double progress,
+                           double reduced)
+{
+    const double pi = 3.14159265358979323846;
+    double f = 1;
+    switch (s->kind) {
+    case CLV_SCHEDULE_CONSTANT:
+        break;
+    case CLV_SCHEDULE_STEP:
+        f = pow(s->factor, epoch / s->every);
+        break;
+    case CLV_SCHEDULE_COSINE:
+        f = s->final + (1 - s->final) * .5 * (1 + cos(pi * CLV_MIN(progress, 1.)));
+        break;
+    case CLV_SCHEDULE_PLATEAU:
+        f = reduced;
+        break;
+    }
+    if (step < (uint64_t)s->warmup)
+        f *= (double)(step + 1) / s->warmup;
+    return f;
+}
+
+void clv_schedule_help(struct clv_str *out)
+{
+    for (size_t i = 0; i < CLV_COUNT(kinds); i++) {
+        clv_str_addf(out, "%s: %s\n", kinds[i].name, kinds[i].help);
+        clv_opt_help(kinds[i].opts, out);
+    }
+}

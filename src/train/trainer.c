@@ -1,0 +1,174 @@
+/* Making a trainer: the loss node, the store, the plans. */
+#include "train/trainer.h"
+
+#include "base/str.h"
+#include "base/util.h"
+#include "data/pipeline.h"
+#include "graph/op.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- create ---- */
+
+static enum clv_err copy_params(struct clv_trainer *t, const struct clv_trainer_params *params)
+{
+    static const struct clv_trainer_params defaults;
+    t->params = params ? *params : defaults;
+    struct clv_trainer_params *p = &t->params;
+    const char **const texts[] = {&p->optimizer, &p->loss, &p->pipeline.preprocess,
+                                  &p->pipeline.augment};
+    for (size_t i = 0; i < CLV_COUNT(texts); i++) {
+        if (!*texts[i])
+            continue;
+        t->text[i] = clv_strdupf("%s", *texts[i]);
+        if (!t->text[i])
+            return clv_fail_nomem(&t->ctx->err, "the trainer");
+        *texts[i] = t->text[i];
+    }
+    if (!p->batch)
+        p->batch = 32;
+    if (p->batch < 1 || p->batch > 1 << 20)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "batch %d is not in 1..1048576", p->batch);
+    return CLV_OK;
+}
+
+/* What a network's output asks for when nothing was said. */
+static const char *default_loss(const struct clv_node *output)
+{
+    if (!strcmp(output->op->name, "softmax"))
+        return "categorical_crossentropy";
+    return !strcmp(output->op->name, "sigmoid") ? "binary_crossentropy" : "mean_squared_error";
+}
+
+static enum clv_err add_loss(struct clv_trainer *t)
+{
+    const char *text = t->params.loss && *t->params.loss ? t->params.loss : default_loss(t->graph->output);
+    const size_t len = strcspn(text, " \t");
+    char name[64];
+    if (len >= sizeof name)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "unknown loss '%.40s...'", text);
+    memcpy(name, text, len);
+    name[len] = 0;
+    const struct clv_op *op = clv_op_find(name);
+    if (!op || !(op->flags & CLV_OP_LOSS))
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG,
+                        "unknown loss '%s'; known: categorical_crossentropy, binary_crossentropy, "
+                        "mean_squared_error", name);
+    t->loss = clv_graph_add(t->graph, name, NULL, &t->graph->output, 1, text + len);
+    return clv_graph_check(t->graph);
+}
+
+static enum clv_err set_input(struct clv_trainer *t)
+{
+    struct clv_pipeline pipeline;
+    t->input = t->graph->input->shape;
+    const int64_t count = clv_shape_count(t->input);
+    t->outputs = (int)clv_shape_count(t->graph->output->shape);
+    CLV_TRY(clv_pipeline_init(&pipeline, t->input.h, t->input.w, t->input.c, &t->params.pipeline,
+                              &t->ctx->err));
+    clv_pipeline_normalise(&pipeline, &t->normalise);
+    const size_t batch = (size_t)t->params.batch;
+    t->slot_bytes = clv_float_slot_bytes(t->params.batch, count);
+    if (t->params.max_image_bytes)
+        t->slot_bytes = batch * (sizeof(struct clv_sample_record) +
+                                 (size_t)clv_round_up((int64_t)t->params.max_image_bytes, 16));
+    t->index = calloc(batch, sizeof *t->index);
+    t->labels = calloc(batch, sizeof *t->labels);
+    t->targets = calloc(batch * (size_t)t->outputs, sizeof *t->targets);
+    if (!t->index || !t->labels || !t->targets)
+        return clv_fail_nomem(&t->ctx->err, "the trainer");
+    return CLV_OK;
+}
+
+static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params *params)
+{
+    CLV_TRY(copy_params(t, params));
+    CLV_TRY(clv_graph_check(t->graph));
+    CLV_TRY(set_input(t));
+    CLV_TRY(clv_optim_parse(t->params.optimizer && *t->params.optimizer ? t->params.optimizer : "adam",
+                            &t->optim, &t->optim_params, &t->ctx->err));
+    memcpy(&t->rate, t->optim_params, sizeof t->rate); /* always the first member */
+    const bool training = !t->params.inference_only;
+    if (training)
+        CLV_TRY(add_loss(t));
+    CLV_TRY(clv_store_create(t->dev, t->graph, training, t->optim->n_slots, &t->store));
+    return clv_store_init(t->store, t->params.seed);
+}
+
+enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
+                                const struct clv_trainer_params *params, struct clv_trainer **ret)
+{
+    struct clv_trainer *t = calloc(1, sizeof *t);
+    if (!t)
+        return clv_fail_nomem(clv_device_error(dev), "the trainer");
+    t->dev = dev;
+    t->ctx = clv_device_context(dev);
+    t->graph = graph;
+    struct clv_plan *plan;
+    enum clv_err err = build(t, params);
+    if (!err) /* shape and memory faults belong here, not into the first step */
+        err = clv_trainer_plan(t, !t->params.inference_only, &plan);
+    if (err)
+        clv_trainer_destroy(&t);
+    else
+        *ret = t;
+    return err;
+}
+
+void clv_trainer_destroy(struct clv_trainer **trainer)
+{
+    struct clv_trainer *t = *trainer;
+    if (!t)
+        return;
+    for (int i = 0; i < 2; i++)
+        clv_plan_destroy(&t->plan[i]);
+    clv_store_destroy(&t->store);
+    for (size_t i = 0; i < CLV_COUNT(t->text); i++)
+        free(t->text[i]);
+    free(t->optim_params);
+    free(t->index);
+    free(t->labels);
+    free(t->targets);
+    free(t);
+    *trainer = NULL;
+}
+
+enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, struct clv_plan **ret)
+{
+    struct clv_plan **p = &t->plan[training];
+    const enum clv_gemm_provider gemm[] = {[CLV_GEMM_MODE_AUTO] = CLV_GEMM_AUTO,
+                                           [CLV_GEMM_MODE_NATIVE] = CLV_GEMM_NATIVE,
+                                           [CLV_GEMM_MODE_CLBLAST] = CLV_GEMM_CLBLAST};
+    if (training && t->params.inference_only)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
+    if (!*p) {
+        const struct clv_plan_params params = {
+            .batch = t->params.batch, .training = training,
+            .root = t->loss ? t->loss : t->graph->output, .gemm = gemm[t->params.gemm],
+            .separate = t->params.separate, .slot_bytes = t->slot_bytes, .normalise = t->normalise,
+            .optim = t->optim, .clip_norm = t->params.clip_norm};
+        CLV_TRY(clv_plan_create(t->dev, t->graph, t->store, &params, p));
+    }
+    *ret = *p;
+    return CLV_OK;
+}
+
+char *clv_trainer_plan_text(struct clv_trainer *t, bool training)
+{
+    struct clv_plan *plan;
+    return clv_trainer_plan(t, training, &plan) ? NULL : clv_plan_dump(plan);
+}
+
+struct clv_trainer_memory clv_trainer_get_memory(const struct clv_trainer *t)
+{
+    struct clv_trainer_memory m = {.store = t->store->bytes};
+    for (int i = 0; i < 2; i++) {
+        if (!t->plan[i])
+            continue;
+        const struct clv_plan_memory p = clv_plan_get_memory(t->plan[i]);
+        m.activations += p.activations;
+        m.io += p.io;
+    }
+    m.peak = m.store + m.activations + m.io;
+    return m;
+}

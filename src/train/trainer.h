@@ -1,0 +1,45 @@
+/* Inside of the trainer. */
+#ifndef CLV_TRAIN_TRAINER_H
+#define CLV_TRAIN_TRAINER_H
+
+#include "base/context.h"
+#include "graph/graph.h"
+#include "optim/optim.h"
+#include "plan/plan.h"
+#include "train/batches.h"
+#include <clavicle/train.h>
+
+struct clv_trainer {
+    struct clv_device *dev;
+    struct clv_context *ctx;
+    struct clv_graph *graph;
+    struct clv_node *loss;
+    struct clv_trainer_params params; /* strings are copies */
+    char *text[4];                    /* those copies */
+    const struct clv_optim *optim;
+    void *optim_params;
+    struct clv_store *store;
+    struct clv_plan *plan[2];         /* [training]; made when first needed */
+    struct clv_normalise normalise;
+    size_t slot_bytes;
+    double rate;                      /* learning rate of the next step */
+    uint64_t step;                    /* optimizer steps submitted */
+    struct clv_shape input;
+    int outputs;                      /* numbers per sample of the output */
+    uint32_t *index;                  /* scratch for one batch: indices, labels, targets */
+    int32_t *labels;
+    float *targets;
+};
+
+/* The plan for training or evaluation, built on first use. */
+CLV_CHECK enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, struct clv_plan **ret);
+/* One-hot (or the label itself for one output) into targets[n][outputs]; checks the range. */
+CLV_CHECK enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t *labels, int n,
+                                           float *targets);
+/* Submits ring entry `slot` of a plan; a training plan's step counts. */
+CLV_CHECK enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, size_t used,
+                                          int n, const uint32_t *index, const float *targets);
+/* Predicted class of one sample's outputs (first largest; one output: above one half). */
+int clv_trainer_argmax(const struct clv_trainer *t, const float *output);
+
+#endif

@@ -1,0 +1,162 @@
+/* The trainer's weights, one by one and as a safetensors file. */
+#include "train/trainer.h"
+
+#include "base/str.h"
+#include "base/util.h"
+#include "model/safetensors.h"
+#include <stdlib.h>
+#include <string.h>
+
+static enum clv_err param_at(const struct clv_trainer *t, size_t i, struct clv_param **ret)
+{
+    if (i >= (size_t)t->store->n_params)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "there is no weight %zu, only %d", i,
+                        t->store->n_params);
+    *ret = &t->store->param[i];
+    return CLV_OK;
+}
+
+size_t clv_trainer_weights(const struct clv_trainer *t) { return (size_t)t->store->n_params; }
+
+enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i, struct clv_weight_info *ret)
+{
+    struct clv_param *p;
+    CLV_TRY(param_at(t, i, &p));
+    const struct clv_weight *w = clv_param_weight(p);
+    *ret = (struct clv_weight_info){.name = p->name, .n_dims = w->n_dims, .count = (uint64_t)w->count};
+    memcpy(ret->dims, w->dims, sizeof ret->dims);
+    return CLV_OK;
+}
+
+enum clv_err clv_trainer_get_weight(struct clv_trainer *t, size_t i, float *host)
+{
+    struct clv_param *p;
+    CLV_TRY(param_at(t, i, &p));
+    return clv_store_read(t->store, &p->value, host);
+}
+
+enum clv_err clv_trainer_set_weight(struct clv_trainer *t, size_t i, const float *host)
+{
+    struct clv_param *p;
+    CLV_TRY(param_at(t, i, &p));
+    return clv_store_write(t->store, &p->value, host);
+}
+
+enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *host)
+{
+    struct clv_param *p;
+    CLV_TRY(param_at(t, i, &p));
+    if (!p->grad.buffer)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
+    return clv_store_read(t->store, &p->grad, host);
+}
+
+/* ---- files ---- */
+
+/* Everything that is saved of one parameter: its value, then the optimizer's slots. */
+static int arrays_of(const struct clv_trainer *t, struct clv_param *p, const struct clv_tensor **tensor,
+                     const char **suffix)
+{
+    int n = 0;
+    tensor[n] = &p->value;
+    suffix[n++] = "";
+    for (int k = 0; k < t->store->n_slots; k++) {
+        tensor[n] = &p->slot[k];
+        suffix[n++] = t->optim->slot_name[k];
+    }
+    return n;
+}
+
+static void array_name(char *out, size_t size, const struct clv_param *p, const char *suffix)
+{
+    snprintf(out, size, "%s%s%s", p->name, *suffix ? ":" : "", suffix);
+}
+
+static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p,
+                               struct clv_safetensors_writer *w)
+{
+    const struct clv_tensor *tensor[1 + CLV_STORE_SLOTS];
+    const char *suffix[1 + CLV_STORE_SLOTS];
+    const struct clv_weight *weight = clv_param_weight(p);
+    float *host = malloc((size_t)weight->count * sizeof *host);
+    enum clv_err err = host ? CLV_OK : clv_fail_nomem(&t->ctx->err, p->name);
+    const int n = arrays_of(t, p, tensor, suffix);
+    for (int i = 0; i < n && !err; i++) {
+        err = clv_store_read(t->store, tensor[i], host);
+        if (!err)
+            err = clv_safetensors_write(w, host, (uint64_t)weight->count, &t->ctx->err);
+    }
+    free(host);
+    return err;
+}
+
+static enum clv_err declare(struct clv_trainer *t, struct clv_safetensors_writer *w,
+                            const char *const *metadata)
+{
+    char number[32], name[256];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)t->step);
+    CLV_TRY(clv_safetensors_meta(w, "clavicle.step", number, &t->ctx->err));
+    CLV_TRY(clv_safetensors_meta(w, "clavicle.optimizer", t->optim->name, &t->ctx->err));
+    for (; metadata && metadata[0]; metadata += 2)
+        CLV_TRY(clv_safetensors_meta(w, metadata[0], metadata[1], &t->ctx->err));
+    for (int i = 0; i < t->store->n_params; i++) {
+        struct clv_param *p = &t->store->param[i];
+        const struct clv_tensor *tensor[1 + CLV_STORE_SLOTS];
+        const char *suffix[1 + CLV_STORE_SLOTS];
+        const int n = arrays_of(t, p, tensor, suffix);
+        for (int k = 0; k < n; k++) {
+            array_name(name, sizeof name, p, suffix[k]);
+            CLV_TRY(clv_safetensors_declare(w, name, clv_param_weight(p)->dims,
+                                            clv_param_weight(p)->n_dims, &t->ctx->err));
+        }
+    }
+    return CLV_OK;
+}
+
+enum clv_err clv_trainer_save(struct clv_trainer *t, const char *path, const char *const *metadata)
+{
+    struct clv_safetensors_writer *w = NULL;
+    CLV_TRY(clv_safetensors_create(path, &w, &t->ctx->err));
+    enum clv_err err = declare(t, w, metadata);
+    for (int i = 0; i < t->store->n_params && !err; i++)
+        err = save_param(t, &t->store->param[i], w);
+    if (!err)
+        err = clv_safetensors_commit(w, &t->ctx->err);
+    clv_safetensors_abort(&w);
+    return err;
+}
+
+/* Slots may be missing (a file for inference): then they stay zero. */
+static enum clv_err load_param(struct clv_trainer *t, struct clv_param *p,
+                               const struct clv_safetensors *file)
+{
+    const struct clv_tensor *tensor[1 + CLV_STORE_SLOTS];
+    const char *suffix[1 + CLV_STORE_SLOTS];
+    const struct clv_weight *weight = clv_param_weight(p);
+    char name[256];
+    const int n = arrays_of(t, p, tensor, suffix);
+    for (int i = 0; i < n; i++) {
+        const float *data;
+        array_name(name, sizeof name, p, suffix[i]);
+        if (i && !clv_safetensors_has(file, name))
+            continue;
+        CLV_TRY(clv_safetensors_find(file, name, weight->dims, weight->n_dims, &data, &t->ctx->err));
+        CLV_TRY(clv_store_write(t->store, tensor[i], data));
+    }
+    return CLV_OK;
+}
+
+enum clv_err clv_trainer_load(struct clv_trainer *t, const char *path)
+{
+    struct clv_safetensors *file;
+    CLV_TRY(clv_safetensors_open(path, &file, &t->ctx->err));
+    enum clv_err err = CLV_OK;
+    for (int i = 0; i < t->store->n_params && !err; i++)
+        err = load_param(t, &t->store->param[i], file);
+    long long step;
+    const char *text = clv_safetensors_get_meta(file, "clavicle.step");
+    if (!err && text && clv_parse_int(text, &step) && step >= 0)
+        t->step = (uint64_t)step;
+    clv_safetensors_close(&file);
+    return err;
+}
