@@ -150,7 +150,9 @@ struct clv_fit_params {
     uint64_t max_steps;        /* stop after so many optimizer steps in all; 0 = no limit */
     /* Called for each event from inside fit; nonzero cancels after the step in flight. May save. */
     int (*on_event)(void *priv, const struct clv_event *event);
-    void *priv;
+    /* The EPOCH event before its checkpoint: for who keeps a history beside the weights. */
+    void (*on_epoch)(void *priv, const struct clv_event *event);
+    void *priv; /* of all callbacks here */
     /* Called when weights and state agree and should be saved: after every epoch (after validation,
      * before its EPOCH event), every checkpoint_seconds within one, and when fit is cancelled.
      * A nonzero clv_err ends fit with it. */

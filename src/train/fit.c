@@ -1,0 +1,264 @@
+/* Epochs: keeps CLV_PLAN_RING steps in flight, judges epochs, and stops. */
+#include "train/fit.h"
+
+#include "base/util.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- events and checkpoints ---- */
+
+static double elapsed(const struct clv_fit *f) { return clv_now() - f->begin; }
+
+static double share_done(const struct clv_fit *f)
+{
+    if (!f->batches)
+        return (double)f->state.epoch / f->epochs;
+    return ((double)f->state.epoch + (double)f->state.batch / (double)f->batches) / f->epochs;
+}
+
+static struct clv_event event(const struct clv_fit *f, enum clv_event_kind kind)
+{
+    const double done = share_done(f) - f->share_at_begin;
+    return (struct clv_event){
+        .kind = kind, .epoch = f->state.epoch + 1, .epochs = f->epochs,
+        .batch = (size_t)f->state.batch, .batches = f->batches, .learning_rate = f->t->rate,
+        .loss = NAN, .accuracy = NAN, .seconds = elapsed(f),
+        .seconds_left = done > 0 ? elapsed(f) / done * (1 - share_done(f)) : -1,
+        .wait_seconds = clv_batches_wait_seconds(f->source)};
+}
+
+static void send(struct clv_fit *f, const struct clv_event *e)
+{
+    if (f->params.on_event && f->params.on_event(f->params.priv, e))
+        f->cancelled = true;
+}
+
+static enum clv_err checkpoint(struct clv_fit *f, bool epoch_end, bool best)
+{
+    f->last_checkpoint = clv_now();
+    if (!f->params.on_checkpoint)
+        return CLV_OK;
+    const int err = f->params.on_checkpoint(f->params.priv, &f->state, epoch_end, best);
+    return err < 0 ? (enum clv_err)err : CLV_OK;
+}
+
+/* ---- one batch ---- */
+
+static void count_correct(struct clv_fit *f, const struct clv_flight *b, const float *output,
+                          int *correct)
+{
+    *correct = 0;
+    for (int i = 0; i < b->n; i++)
+        *correct += clv_trainer_argmax(f->t, output + (size_t)i * (size_t)f->t->outputs) == b->labels[i];
+}
+
+/* Takes the results of the oldest batch in flight. */
+static enum clv_err land(struct clv_fit *f, struct clv_flight *b)
+{
+    const float *output, *loss;
+    int correct;
+    double sum = 0;
+    CLV_TRY(clv_plan_wait(f->plan, b->slot, &output, &loss));
+    for (int i = 0; i < b->n; i++)
+        sum += loss[i];
+    count_correct(f, b, output, &correct);
+    const int n = b->n;
+    b->n = 0;
+    f->state.step++;
+    f->state.batch++;
+    f->state.loss_sum += sum;
+    f->state.correct += correct;
+    f->state.samples += (uint64_t)n;
+    f->landed += (uint64_t)n;
+    if (!isfinite(sum))
+        return clv_fail(&f->t->ctx->err, CLV_ERR_NONFINITE,
+                        "the loss of step %llu (epoch %d, batch %llu) is not finite: lower the learning "
+                        "rate or clip the gradients; the last checkpoint is kept",
+                        (unsigned long long)f->state.step, f->state.epoch + 1,
+                        (unsigned long long)f->state.batch);
+    struct clv_event e = event(f, CLV_EVENT_BATCH);
+    e.loss = sum / n;
+    e.accuracy = (double)correct / n;
+    e.learning_rate = b->rate;
+    e.images_per_second = (double)f->landed / (clv_now() - f->epoch_begin);
+    send(f, &e);
+    return CLV_OK;
+}
+
+static enum clv_err drain(struct clv_fit *f)
+{
+    for (int i = 0; i < CLV_PLAN_RING; i++) {
+        struct clv_flight *b = &f->flight[(f->slot + i) % CLV_PLAN_RING];
+        if (b->n)
+            CLV_TRY(land(f, b));
+    }
+    return CLV_OK;
+}
+
+static void set_rate(struct clv_fit *f)
+{
+    const double factor = clv_schedule_factor(&f->schedule, f->t->step, f->state.epoch, share_done(f),
+                                              f->state.plateau_factor);
+    f->t->rate = CLV_MAX(f->base_rate * factor, f->schedule.kind == CLV_SCHEDULE_PLATEAU
+                                                    ? CLV_MIN(f->schedule.min_rate, f->base_rate) : 0);
+}
+
+static bool stop_now(const struct clv_fit *f)
+{
+    return f->cancelled || (f->params.max_steps && f->t->step >= f->params.max_steps);
+}
+
+/* Submits until the epoch's source ends; every slot lands before it is filled again. */
+static enum clv_err train_epoch(struct clv_fit *f)
+{
+    struct clv_trainer *t = f->t;
+    f->epoch_begin = clv_now();
+    f->landed = 0;
+    CLV_TRY(clv_batches_start(f->source, (uint64_t)f->state.epoch, (size_t)f->state.batch));
+    while (!stop_now(f)) {
+        struct clv_flight *b = &f->flight[f->slot];
+        size_t used;
+        int n;
+        if (b->n)
+            CLV_TRY(land(f, b));
+        if (f->params.checkpoint_seconds > 0 &&
+            clv_now() - f->last_checkpoint > f->params.checkpoint_seconds) {
+            CLV_TRY(drain(f));
+            CLV_TRY(checkpoint(f, false, false));
+        }
+        if (stop_now(f))
+            break;
+        CLV_TRY(clv_batches_next(f->source, clv_plan_slot(f->plan, f->slot), &used, &n, t->index,
+                                 b->labels));
+        if (!n)
+            break;
+        set_rate(f);
+        CLV_TRY(clv_trainer_one_hot(t, b->labels, n, t->targets));
+        CLV_TRY(clv_trainer_submit(t, true, f->slot, used, n, t->index, t->targets));
+        b->n = n;
+        b->slot = f->slot;
+        b->rate = t->rate;
+        f->slot = (f->slot + 1) % CLV_PLAN_RING;
+    }
+    return drain(f);
+}
+
+/* ---- judging an epoch ---- */
+
+static enum clv_err validate(struct clv_fit *f, struct clv_event *e)
+{
+    struct clv_metrics m = {0};
+    if (!f->val)
+        return CLV_OK;
+    CLV_TRY(clv_trainer_evaluate(f->t, f->val, -1, &m, NULL, NULL));
+    e->has_validation = true;
+    e->val_loss = m.loss;
+    e->val_accuracy = m.accuracy;
+    e->val_auc = m.auc;
+    e->val_f1 = m.f1_macro;
+    clv_metrics_finish(&m);
+    return CLV_OK;
+}
+
+static enum clv_err finish_epoch(struct clv_fit *f)
+{
+    struct clv_event e = event(f, CLV_EVENT_EPOCH);
+    e.loss = f->state.loss_sum / (double)CLV_MAX(f->state.samples, 1);
+    e.accuracy = f->state.correct / (double)CLV_MAX(f->state.samples, 1);
+    e.images_per_second = (double)f->landed / (clv_now() - f->epoch_begin);
+    CLV_TRY(validate(f, &e));
+    const double value = clv_monitor_value(f->monitor, &e);
+    e.best = clv_monitor_judge(f, value);
+    f->state.epoch++;
+    f->state.batch = 0;
+    f->state.loss_sum = f->state.correct = 0;
+    f->state.samples = 0;
+    e.seconds = elapsed(f);
+    f->last_event = e;
+    if (f->params.on_epoch)
+        f->params.on_epoch(f->params.priv, &e);
+    CLV_TRY(checkpoint(f, true, e.best));
+    send(f, &e);
+    return CLV_OK;
+}
+
+static enum clv_err run_epochs(struct clv_fit *f, const char **reason)
+{
+    *reason = "epochs";
+    while (f->state.epoch < f->epochs) {
+        CLV_TRY(train_epoch(f));
+        if (stop_now(f)) {
+            *reason = f->cancelled ? "cancelled" : "max_steps";
+            return checkpoint(f, false, false);
+        }
+        CLV_TRY(finish_epoch(f));
+        if (f->cancelled || stop_now(f)) {
+            *reason = f->cancelled ? "cancelled" : "max_steps";
+            return CLV_OK;
+        }
+        if (f->params.patience && f->state.bad_epochs >= f->params.patience) {
+            *reason = "early stopping";
+            return CLV_OK;
+        }
+    }
+    return CLV_OK;
+}
+
+/* ---- the whole ---- */
+
+static enum clv_err prepare(struct clv_fit *f, const struct clv_source *train)
+{
+    struct clv_trainer *t = f->t;
+    const struct clv_batches_params params = {
+        .source = train, .batch = t->params.batch, .height = t->input.h, .width = t->input.w,
+        .channels = t->input.c, .training = true, .seed = t->params.seed,
+        .pipeline = t->params.pipeline, .slot_bytes = t->slot_bytes};
+    CLV_TRY(clv_trainer_plan(t, true, &f->plan));
+    CLV_TRY(clv_schedule_parse(f->params.schedule, &f->schedule, &t->ctx->err));
+    CLV_TRY(clv_monitor_parse(f->params.monitor, f->val != NULL, &f->monitor, &t->ctx->err));
+    CLV_TRY(clv_batches_create(t->ctx, &params, &f->source));
+    f->batches = clv_batches_count(f->source);
+    for (int i = 0; i < CLV_PLAN_RING; i++) {
+        f->flight[i].labels = calloc((size_t)t->params.batch, sizeof *f->flight[i].labels);
+        if (!f->flight[i].labels)
+            return clv_fail_nomem(&t->ctx->err, "labels");
+    }
+    f->share_at_begin = share_done(f);
+    f->begin = f->last_checkpoint = clv_now();
+    return CLV_OK;
+}
+
+enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_source *train,
+                             const struct clv_source *val, const struct clv_fit_params *params)
+{
+    static const struct clv_fit_params defaults;
+    struct clv_fit f = {.t = t, .val = val, .params = params ? *params : defaults};
+    const char *reason = "failed";
+    f.epochs = f.params.epochs ? f.params.epochs : 10;
+    f.base_rate = *(const double *)t->optim_params;
+    f.state = (struct clv_fit_state){.step = t->step, .best = NAN, .plateau_factor = 1,
+                                     .plateau_best = NAN};
+    if (f.params.resume)
+        f.state = *f.params.resume;
+    enum clv_err err = prepare(&f, train);
+    if (!err) {
+        const struct clv_event start = event(&f, CLV_EVENT_START);
+        send(&f, &start);
+        err = run_epochs(&f, &reason);
+    }
+    if (!err) {
+        struct clv_event end = f.last_event;
+        end.kind = CLV_EVENT_END;
+        end.epoch = f.state.epoch;
+        end.epochs = f.epochs;
+        end.seconds = elapsed(&f);
+        end.seconds_left = 0;
+        end.stop_reason = reason;
+        if (f.params.on_event)
+            (void)f.params.on_event(f.params.priv, &end);
+    }
+    clv_batches_destroy(&f.source);
+    for (int i = 0; i < CLV_PLAN_RING; i++)
+        free(f.flight[i].labels);
+    return err;
+}
