@@ -98,7 +98,7 @@ CLV_API struct clv_trainer_memory clv_trainer_get_memory(const struct clv_traine
 /* ---- sources of batches ---- */
 
 /* Where fit and evaluate get their samples: exactly one of the three. */
-struct clv_source {
+struct clv_batch_source {
     /* 1: samples in memory. Shuffled by (seed, epoch) when training. */
     const float *x;          /* [n][h][w][c] */
     const int32_t *labels;   /* [n] */
@@ -177,14 +177,14 @@ struct clv_fit_state {
 
 /* Trains. val may be NULL. Errors: those of the source, CLV_ERR_NONFINITE (names the step),
  * CLV_ERR_ARG (schedule, monitor), device errors. Cancelling is no error. */
-CLV_API CLV_CHECK enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_source *train,
-                                               const struct clv_source *val,
+CLV_API CLV_CHECK enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_source *train,
+                                               const struct clv_batch_source *val,
                                                const struct clv_fit_params *params);
 
 /* Runs the network over a source in evaluation mode: metrics (finish them), and the probabilities
  * [count][outputs] and labels [count] in the source's order when the pointers are not NULL (malloc'ed). */
 CLV_API CLV_CHECK enum clv_err clv_trainer_evaluate(struct clv_trainer *t,
-                                                    const struct clv_source *source, int positive,
+                                                    const struct clv_batch_source *source, int positive,
                                                     struct clv_metrics *metrics, float **prob,
                                                     int32_t **labels);
 

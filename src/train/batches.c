@@ -10,7 +10,7 @@
 struct clv_batches {
     struct clv_context *ctx;
     struct clv_batches_params params;
-    struct clv_source source;
+    struct clv_batch_source source;
     struct clv_loader *loader;    /* data sets */
     float *x;                     /* callback: one batch */
     uint32_t *order;              /* memory: this epoch's permutation */
@@ -47,7 +47,7 @@ void clv_float_slot_fill(void *slot, int batch, int n, int height, int width, in
 
 /* ---- create ---- */
 
-static enum clv_err check_source(struct clv_context *ctx, const struct clv_source *s)
+static enum clv_err check_source(struct clv_context *ctx, const struct clv_batch_source *s)
 {
     const int kinds = (s->x != NULL) + (s->next != NULL) + (s->data != NULL);
     if (kinds != 1)

@@ -9,7 +9,7 @@
 struct clv_batches;
 
 struct clv_batches_params {
-    const struct clv_source *source;
+    const struct clv_batch_source *source;
     int batch;
     int height, width, channels;
     bool training;           /* shuffle, augment */

@@ -102,11 +102,11 @@ static enum clv_err measure(struct clv_trainer *t, const struct rows *r, int pos
     return err;
 }
 
-enum clv_err clv_trainer_evaluate(struct clv_trainer *t, const struct clv_source *source, int positive,
+enum clv_err clv_trainer_evaluate(struct clv_trainer *t, const struct clv_batch_source *source, int positive,
                                   struct clv_metrics *metrics, float **prob, int32_t **labels)
 {
     struct clv_batches *b = NULL;
-    struct clv_plan *plan;
+    struct clv_plan *plan = NULL;
     struct rows r = {0};
     CLV_TRY(clv_trainer_plan(t, false, &plan));
     const struct clv_batches_params params = {

@@ -206,7 +206,7 @@ static enum clv_err run_epochs(struct clv_fit *f, const char **reason)
 
 /* ---- the whole ---- */
 
-static enum clv_err prepare(struct clv_fit *f, const struct clv_source *train)
+static enum clv_err prepare(struct clv_fit *f, const struct clv_batch_source *train)
 {
     struct clv_trainer *t = f->t;
     const struct clv_batches_params params = {
@@ -228,8 +228,8 @@ static enum clv_err prepare(struct clv_fit *f, const struct clv_source *train)
     return CLV_OK;
 }
 
-enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_source *train,
-                             const struct clv_source *val, const struct clv_fit_params *params)
+enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_source *train,
+                             const struct clv_batch_source *val, const struct clv_fit_params *params)
 {
     static const struct clv_fit_params defaults;
     struct clv_fit f = {.t = t, .val = val, .params = params ? *params : defaults};

@@ -20,7 +20,7 @@ struct clv_flight { /* a batch that was submitted and has not landed */
 
 struct clv_fit {
     struct clv_trainer *t;
-    const struct clv_source *val;
+    const struct clv_batch_source *val;
     struct clv_fit_params params;
     int epochs;
     double base_rate;

@@ -35,7 +35,7 @@ int clv_trainer_argmax(const struct clv_trainer *t, const float *output)
 enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, size_t used, int n,
                                 const uint32_t *index, const float *targets)
 {
-    struct clv_plan *plan;
+    struct clv_plan *plan = NULL;
     CLV_TRY(clv_trainer_plan(t, training, &plan));
     struct clv_step_state st = {.n = n, .step = (uint32_t)(t->step + 1), .learning_rate = (float)t->rate,
                                 .seed = {(uint32_t)t->params.seed, (uint32_t)(t->params.seed >> 32)}};
@@ -49,7 +49,7 @@ enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, 
 /* Puts float samples into ring entry 0 of a plan. */
 static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, int n)
 {
-    struct clv_plan *plan;
+    struct clv_plan *plan = NULL;
     const size_t need = clv_float_slot_bytes(t->params.batch, clv_shape_count(t->input));
     CLV_TRY(clv_trainer_plan(t, training, &plan));
     if (n < 1 || n > t->params.batch)

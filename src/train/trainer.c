@@ -104,7 +104,7 @@ enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
     t->dev = dev;
     t->ctx = clv_device_context(dev);
     t->graph = graph;
-    struct clv_plan *plan;
+    struct clv_plan *plan = NULL;
     enum clv_err err = build(t, params);
     if (!err) /* shape and memory faults belong here, not into the first step */
         err = clv_trainer_plan(t, !t->params.inference_only, &plan);
@@ -155,7 +155,7 @@ enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, struct clv_p
 
 char *clv_trainer_plan_text(struct clv_trainer *t, bool training)
 {
-    struct clv_plan *plan;
+    struct clv_plan *plan = NULL;
     return clv_trainer_plan(t, training, &plan) ? NULL : clv_plan_dump(plan);
 }
 

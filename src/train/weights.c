@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "model/safetensors.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ size_t clv_trainer_weights(const struct clv_trainer *t) { return (size_t)t->stor
 
 enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i, struct clv_weight_info *ret)
 {
-    struct clv_param *p;
+    struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
     const struct clv_weight *w = clv_param_weight(p);
     *ret = (struct clv_weight_info){.name = p->name, .n_dims = w->n_dims, .count = (uint64_t)w->count};
@@ -30,21 +31,21 @@ enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i, stru
 
 enum clv_err clv_trainer_get_weight(struct clv_trainer *t, size_t i, float *host)
 {
-    struct clv_param *p;
+    struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
     return clv_store_read(t->store, &p->value, host);
 }
 
 enum clv_err clv_trainer_set_weight(struct clv_trainer *t, size_t i, const float *host)
 {
-    struct clv_param *p;
+    struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
     return clv_store_write(t->store, &p->value, host);
 }
 
 enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *host)
 {
-    struct clv_param *p;
+    struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
     if (!p->grad.buffer)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
