@@ -1,0 +1,232 @@
+/* Passes read flags, names and edges only, so that graphs of made-up ops show every rule. */
+#include "graph/graph.h"
+#include "graph/op.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct clv_op op_input = {.name = "input", .flags = CLV_OP_INPUT};
+static const struct clv_op op_dense = {.name = "dense", .flags = CLV_OP_FUSES_ACT};
+static const struct clv_op op_pool = {.name = "pool"};
+static const struct clv_op op_add = {.name = "add"};
+static const struct clv_op op_relu = {.name = "relu", .flags = CLV_OP_ACT, .act = CLV_ACT_RELU};
+static const struct clv_op op_sigmoid = {
+    .name = "sigmoid", .flags = CLV_OP_ACT, .act = CLV_ACT_SIGMOID};
+static const struct clv_op op_softmax = {.name = "softmax", .flags = CLV_OP_ACTIVATION};
+static const struct clv_op op_cce = {.name = "categorical_crossentropy", .flags = CLV_OP_LOSS};
+static const struct clv_op op_bce = {.name = "binary_crossentropy", .flags = CLV_OP_LOSS};
+static const struct clv_op op_mse = {.name = "mean_squared_error", .flags = CLV_OP_LOSS};
+
+enum { MAX_NODES = 16 };
+
+static struct clv_node pool[MAX_NODES];
+static struct clv_node *nodes[MAX_NODES];
+static struct clv_graph graph;
+static struct clv_fusion fusion[MAX_NODES];
+
+static struct clv_node *add(const struct clv_op *op, struct clv_node *a, struct clv_node *b)
+{
+    struct clv_node *node = &pool[graph.n_nodes];
+    *node = (struct clv_node){.op = op, .name = op->name, .id = graph.n_nodes, .in = {a, b},
+                              .n_in = !!a + !!b, .n_weights = op == &op_dense};
+    nodes[graph.n_nodes++] = node;
+    graph.nodes = nodes;
+    return node;
+}
+
+static void setup(void)
+{
+    graph = (struct clv_graph){0};
+    /* What was there before must not show through. */
+    memset(fusion, 0xa5, sizeof(fusion));
+}
+
+static void passes(const struct clv_node *root, bool training, bool fuse)
+{
+    clv_graph_passes(&graph, root, training, fuse, fusion);
+}
+
+#define F(node) fusion[(node)->id]
+
+Test(passes, activation_goes_into_its_producer, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *r = add(&op_relu, d, NULL);
+    passes(r, false, true);
+    cr_expect_eq(F(d).act, CLV_ACT_RELU);
+    cr_expect_eq(F(d).act_node, r);
+    cr_expect_eq(F(r).fused_into, d);
+    cr_expect_null(F(d).fused_into);
+    cr_expect_null(F(x).fused_into);
+    passes(r, false, false);
+    cr_expect_eq(F(d).act, CLV_ACT_LINEAR);
+    cr_expect_null(F(d).act_node);
+    cr_expect_null(F(r).fused_into);
+}
+
+Test(passes, activation_stays_when_its_producer_is_read_elsewhere, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *r = add(&op_relu, d, NULL);
+    struct clv_node *sum = add(&op_add, d, r); /* a residual block around the activation */
+    passes(sum, false, true);
+    cr_expect_null(F(r).fused_into);
+    cr_expect_null(F(d).act_node);
+    /* A dead reader does not count. */
+    passes(r, false, true);
+    cr_expect(F(sum).dead);
+    cr_expect_eq(F(r).fused_into, d);
+}
+
+Test(passes, two_activations_of_one_producer_stay, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *r = add(&op_relu, d, NULL);
+    struct clv_node *s = add(&op_sigmoid, d, NULL);
+    struct clv_node *sum = add(&op_add, r, s);
+    passes(sum, true, true);
+    cr_expect_null(F(d).act_node);
+    cr_expect_null(F(r).fused_into);
+    cr_expect_null(F(s).fused_into);
+}
+
+Test(passes, only_the_first_of_two_activations_is_fused, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *r = add(&op_relu, d, NULL);
+    struct clv_node *s = add(&op_sigmoid, r, NULL);
+    passes(s, false, true);
+    cr_expect_eq(F(r).fused_into, d);
+    cr_expect_null(F(s).fused_into);
+    cr_expect_eq(F(d).act, CLV_ACT_RELU);
+}
+
+Test(passes, who_does_not_fuse_keeps_its_activation, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *p = add(&op_pool, d, NULL);
+    struct clv_node *r = add(&op_relu, p, NULL);
+    struct clv_node *s = add(&op_softmax, add(&op_dense, r, NULL), NULL);
+    passes(s, false, true);
+    cr_expect_null(F(r).fused_into);
+    cr_expect_null(F(s).fused_into, "softmax is no epilogue");
+}
+
+Test(passes, root_keeps_its_own_output, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *r = add(&op_relu, d, NULL);
+    passes(d, false, true);
+    cr_expect(F(r).dead);
+    cr_expect_null(F(d).act_node);
+    cr_expect_null(F(r).fused_into);
+}
+
+Test(passes, residual_block_fuses_behind_the_sum_only_where_it_may, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *a = add(&op_dense, x, NULL);
+    struct clv_node *ra = add(&op_relu, a, NULL);
+    struct clv_node *b = add(&op_dense, ra, NULL);
+    struct clv_node *sum = add(&op_add, ra, b);
+    struct clv_node *rs = add(&op_relu, sum, NULL);
+    passes(rs, true, true);
+    cr_expect_eq(F(ra).fused_into, a, "the activation may have two readers, its producer one");
+    cr_expect_null(F(rs).fused_into);
+    cr_expect_null(F(b).act_node);
+    cr_expect(F(sum).needs_grad);
+}
+
+Test(passes, dead_branches, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *a = add(&op_dense, x, NULL);
+    struct clv_node *lost = add(&op_dense, a, NULL);
+    struct clv_node *lost_too = add(&op_relu, lost, NULL);
+    struct clv_node *b = add(&op_pool, a, NULL);
+    passes(b, true, true);
+    cr_expect_not(F(x).dead);
+    cr_expect_not(F(a).dead);
+    cr_expect_not(F(b).dead);
+    cr_expect(F(lost).dead);
+    cr_expect(F(lost_too).dead);
+    cr_expect_not(F(lost).needs_grad);
+    cr_expect_null(F(lost_too).fused_into);
+}
+
+Test(passes, gradients_are_wanted_behind_weights_only, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *early = add(&op_pool, x, NULL);
+    struct clv_node *d = add(&op_dense, early, NULL);
+    struct clv_node *late = add(&op_pool, d, NULL);
+    struct clv_node *sum = add(&op_add, early, late); /* x is read by both branches */
+    for (int fuse = 0; fuse < 2; fuse++) {
+        passes(sum, true, fuse);
+        cr_expect_not(F(x).needs_grad);
+        cr_expect_not(F(early).needs_grad);
+        cr_expect(F(d).needs_grad);
+        cr_expect(F(late).needs_grad);
+        cr_expect(F(sum).needs_grad);
+    }
+}
+
+Test(passes, loss_takes_over_its_activation, .init = setup)
+{
+    static const struct {
+        const struct clv_op *act, *loss;
+        bool taken;
+    } cases[] = {
+        {&op_softmax, &op_cce, true}, {&op_sigmoid, &op_bce, true}, {&op_softmax, &op_bce, false},
+        {&op_sigmoid, &op_cce, false}, {&op_softmax, &op_mse, false}, {&op_relu, &op_cce, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setup();
+        struct clv_node *x = add(&op_input, NULL, NULL);
+        struct clv_node *d = add(&op_dense, x, NULL);
+        struct clv_node *a = add(cases[i].act, d, NULL);
+        struct clv_node *l = add(cases[i].loss, a, NULL);
+        passes(l, true, true);
+        cr_expect_eq(F(l).softmax, cases[i].taken ? a : NULL, "case %zu", i);
+        const bool into_dense = !cases[i].taken && cases[i].act->flags & CLV_OP_ACT;
+        cr_expect_eq(F(a).fused_into, cases[i].taken ? l : into_dense ? d : NULL, "case %zu", i);
+        cr_expect_eq(F(d).act_node, into_dense ? a : NULL, "case %zu", i);
+
+        /* Evaluation wants the probabilities; the loss reads them. */
+        passes(l, false, true);
+        cr_expect_null(F(l).softmax, "case %zu", i);
+        passes(l, true, false);
+        cr_expect_null(F(l).softmax, "case %zu", i);
+        cr_expect_null(F(a).fused_into, "case %zu", i);
+
+        /* Prediction: the loss is not there. */
+        passes(a, false, true);
+        cr_expect(F(l).dead, "case %zu", i);
+        cr_expect_null(F(l).softmax, "case %zu", i);
+    }
+}
+
+Test(passes, loss_leaves_an_activation_that_others_read, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL);
+    struct clv_node *s = add(&op_softmax, d, NULL);
+    struct clv_node *more = add(&op_dense, s, NULL);
+    struct clv_node *l = add(&op_cce, s, more);
+    passes(l, true, true);
+    cr_expect_null(F(l).softmax);
+    cr_expect_null(F(s).fused_into);
+    /* Read by nobody alive: taken over. */
+    struct clv_node *l2 = add(&op_cce, s, NULL);
+    passes(l2, true, true);
+    cr_expect(F(more).dead);
+    cr_expect_eq(F(l2).softmax, s);
+    cr_expect_eq(F(s).fused_into, l2);
+}

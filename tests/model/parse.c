@@ -1,0 +1,290 @@
+/* The model language: what it makes, and the exact text of every error it knows. */
+#include "graph/graph.h"
+#include "graph/op.h"
+#include <clavicle/model.h>
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct clv_context *ctx;
+static char warnings[1024];
+
+static void keep_line(void *priv, enum clv_log_level level, const char *line)
+{
+    (void)priv, (void)level;
+    strncat(warnings, line, sizeof(warnings) - strlen(warnings) - 1);
+    strncat(warnings, "\n", sizeof(warnings) - strlen(warnings) - 1);
+}
+
+static void setup(void)
+{
+    ctx = clv_context_create(&(struct clv_context_params){.log = keep_line,
+                                                          .log_level = CLV_LOG_WARN});
+    cr_assert_not_null(ctx);
+}
+
+static void teardown(void)
+{
+    clv_context_destroy(&ctx);
+}
+
+TestSuite(parse, .init = setup, .fini = teardown);
+
+static struct clv_graph *parse(const char *text)
+{
+    struct clv_graph *g = NULL;
+    const enum clv_err e = clv_model_parse(ctx, text, "m", NULL, 0, &g);
+    cr_assert_eq(e, CLV_OK, "%s\n%s", text, clv_error_text(ctx));
+    cr_assert_not_null(g);
+    return g;
+}
+
+/* The graph as model text: canonical, so that tests can compare. */
+static void expect_graph(const char *text, const char *canonical)
+{
+    struct clv_graph *g = parse(text);
+    char *printed = clv_graph_print(g, CLV_GRAPH_MODEL);
+    cr_expect_str_eq(printed, canonical, "%s\nis\n%s", text, printed);
+    free(printed);
+    clv_graph_destroy(&g);
+}
+
+Test(parse, layers_comments_blanks)
+{
+    expect_graph("input 4 5 3\nflatten", "input height=4 width=5 channels=3\nflatten\n");
+    expect_graph("\xef\xbb\xbf# \xc3\xa4\n\n \t\r\n  input\t4 5 3 # rows\r\n#relu\nflatten#x\n\n",
+                 "input height=4 width=5 channels=3\nflatten\n");
+    expect_graph("x=input 4 5 channels=3\ny =flatten\nz = relu activation=relu",
+                 "x = input height=4 width=5 channels=3\ny = flatten\nz = relu activation=relu\n");
+    /* A name that the layer would have had anyway. */
+    expect_graph("input_1 = input 1 1 1\nrelu\nrelu_2 = relu",
+                 "input height=1 width=1 channels=1\nrelu\nrelu\n");
+}
+
+Test(parse, variables)
+{
+    expect_graph("let a = 4\nlet  b=5\nlet c =$a\nlet d = 1${a}\ninput $a ${b} $c$d\nflatten",
+                 "input height=4 width=5 channels=414\nflatten\n");
+    struct clv_graph *g = NULL;
+    const struct clv_variable given[] = {{"a", 7}, {"unknown", 1}, {"c", 2}, {"c", 9}};
+    const char *text = "let a = 4\nlet c = $a\ninput $a 1 $c\nflatten";
+    cr_assert_eq(clv_model_parse(ctx, text, "m", given, 4, &g), CLV_OK, "%s", clv_error_text(ctx));
+    char *printed = clv_graph_print(g, CLV_GRAPH_MODEL);
+    cr_expect_str_eq(printed, "input height=7 width=1 channels=9\nflatten\n");
+    free(printed);
+    clv_graph_destroy(&g);
+    /* What is given is still only a number: the layer checks it. */
+    const struct clv_variable bad = {"a", -3};
+    cr_expect_eq(clv_model_parse(ctx, "let a = 1\ninput 1 $a 1\nrelu", "m", &bad, 1, &g),
+                 CLV_ERR_MODEL);
+    cr_expect_str_eq(clv_error_text(ctx),
+                     "m:2:9: input_1: width=-3 is out of range; it must be INT, 1..65536");
+    cr_expect_null(g);
+}
+
+Test(parse, branches)
+{
+    /* A line's name means what comes out of it, behind its activation. */
+    struct clv_graph *g = parse("input 4 4 2\n"
+                                "skip = relu activation=relu\n"
+                                "relu\n"
+                                "sum = add from=skip,_\n"
+                                "relu from=skip\n"
+                                "add from=_,sum\n");
+    const struct clv_node *sum = clv_graph_find(g, "sum");
+    cr_assert_not_null(sum);
+    cr_expect_str_eq(sum->in[0]->name, "skip_relu");
+    cr_expect_str_eq(sum->in[1]->name, "relu_2");
+    cr_expect_str_eq(clv_graph_find(g, "relu_3")->in[0]->name, "skip_relu");
+    cr_expect_str_eq(g->output->name, "add_2");
+    cr_expect_str_eq(g->output->in[1]->name, "sum");
+    clv_graph_destroy(&g);
+    /* Options may stand on both sides of from=, and automatic names do as well. */
+    expect_graph("input 1 1 1\nrelu from=input_1 activation=relu\nadd from=input_1,relu_1_relu",
+                 "input height=1 width=1 channels=1\nrelu activation=relu\n"
+                 "add from=input_1,relu_1\n");
+}
+
+Test(parse, unused_layers_are_warned_about)
+{
+    struct clv_graph *g = parse("input 1 1 1\nx = relu\ny = relu\nflatten from=input_1");
+    cr_expect_str_eq(warnings, "m: the output does not depend on layer y\n");
+    clv_graph_destroy(&g);
+}
+
+struct fault {
+    const char *text, *error;
+};
+
+static void expect_faults(const struct fault *faults, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct clv_graph *g = NULL;
+        const enum clv_err e = clv_model_parse(ctx, faults[i].text, "m", NULL, 0, &g);
+        cr_expect_eq(e, CLV_ERR_MODEL, "%s", faults[i].text);
+        cr_expect_str_eq(clv_error_text(ctx), faults[i].error, "%s\nsays: %s\nnot:  %s",
+                         faults[i].text, clv_error_text(ctx), faults[i].error);
+        cr_expect_null(g);
+    }
+}
+
+#define EXPECT_FAULTS(faults) expect_faults((faults), sizeof(faults) / sizeof((faults)[0]))
+#define IN "input 4 4 2\n"
+
+Test(parse, faults_of_lines)
+{
+    static const struct fault faults[] = {
+        {"", "m:1:1: the model has no layers; begin with: input HEIGHT WIDTH CHANNELS"},
+        {"# nothing\n\n", "m:3:1: the model has no layers; begin with: input HEIGHT WIDTH CHANNELS"},
+        {"\n  relu", "m:2:3: a model begins with its input: input HEIGHT WIDTH CHANNELS"},
+        {"input 1 1 1", "m:2:1: input_1: the input itself cannot be the network's output"},
+        {IN "input 1 1 1", "m:2:1: input_2: the graph has an input already, input_1"},
+        {IN "relu \x01", "m:2:6: byte 0x01 outside of a comment"},
+        {IN "relu \xc3\xa4", "m:2:6: byte 0xc3 outside of a comment"},
+        {IN "  = relu", "m:2:3: a name is missing before '='"},
+        {IN "a = ", "m:2:3: a layer is missing after '='"},
+        {IN "let = relu", "m:2:5: a variable is set by: let NAME = INTEGER"},
+        {IN "end = relu", "m:2:1: 'end' is a word of the language, no name"},
+        {IN "  1a = relu", "m:2:3: '1a' is no name: a letter or _, then at most 63 letters, digits, "
+                           "_ or -"},
+        {IN "a = relu\n a = flatten", "m:3:2: the name 'a' is taken by an earlier layer"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+Test(parse, faults_of_layers)
+{
+    static const struct fault faults[] = {
+        {IN "relu slope=1", "m:2:6: relu_1: unknown option 'slope'; there are no options"},
+        {IN "a = relu  1", "m:2:11: relu_1: '1' is one value too many; write NAME=VALUE"},
+        {"input 4 x 2", "m:1:9: input_1: width=x cannot be understood; it must be INT, 1..65536"},
+        {"input 4 4 2 channels=3", "m:1:13: input_1: option channels is given twice"},
+        {"i = input 4 4", "m:1:1: i: option channels is missing; write channels=INT (channels of a "
+                          "sample)"},
+        {"input 4 hight=4 2", "m:1:9: input_1: unknown option 'hight'; did you mean height?; the "
+                              "options are height, width, channels"},
+        {IN "flatten activation=relu activation=relu",
+         "m:2:25: flatten_1: option activation is given twice"},
+        {IN "categorical_crossentropy",
+         "m:2:1: categorical_crossentropy is a loss: training adds it, the model ends before"},
+        {IN "add", "m:2:1: add has 2 inputs: name them, as in from=NAME,_ (_ is the line before)"},
+        {IN "add from=_", "m:2:1: add_1: takes 2 inputs, but 1 is given"},
+        {IN "relu from=_,_", "m:2:1: relu_1: takes 1 input, but 2 are given"},
+        {IN "a = add from=_,_,_", "m:2:1: a: takes 2 inputs, but 3 are given"},
+        {IN "flatten\nsum = add from=_,input_1",
+         "m:3:1: sum: inputs flatten_1 (1x1x32) and input_1 (4x4x2) must have one shape"},
+    };
+    EXPECT_FAULTS(faults);
+    struct clv_graph *g = NULL;
+    cr_expect_eq(clv_model_parse(ctx, IN "a = rilu 3", "m", NULL, 0, &g), CLV_ERR_MODEL);
+    const char *begin = "m:2:5: unknown layer 'rilu'; did you mean relu?; the layers are input, ";
+    cr_expect_eq(strncmp(clv_error_text(ctx), begin, strlen(begin)), 0, "%s", clv_error_text(ctx));
+    cr_expect_eq(clv_model_parse(ctx, IN "flatten  activation=rely", "m", NULL, 0, &g),
+                 CLV_ERR_MODEL);
+    begin = "m:2:10: flatten_1: activation=rely is unknown; did you mean relu?; it must be one of "
+            "linear, ";
+    cr_expect_eq(strncmp(clv_error_text(ctx), begin, strlen(begin)), 0, "%s", clv_error_text(ctx));
+}
+
+Test(parse, faults_of_inputs)
+{
+    static const struct fault faults[] = {
+        {IN "relu from=x", "m:2:11: from=: no layer above is named 'x'"},
+        {IN "left = relu\nadd from=_,lift",
+         "m:3:12: from=: no layer above is named 'lift'; did you mean left?"},
+        {IN "relu from=", "m:2:11: from=: no layer above is named ''"},
+        {IN "add from=_,", "m:2:12: from=: no layer above is named ''"},
+        {IN "a = relu from=a", "m:2:15: from=: no layer above is named 'a'"},
+        {IN "relu from=_ from=_", "m:2:13: option from is given twice"},
+        {IN "add from=_,_,_,_,_", "m:2:18: a layer has at most 4 inputs"},
+        {"relu from=_", "m:1:11: from=_: there is no line before"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+Test(parse, faults_of_variables)
+{
+    static const struct fault faults[] = {
+        {"input $h 1 1", "m:1:7: unknown variable $h; set it in a line above: let h = 3"},
+        {"let height = 1\ninput ${hight} 1 1",
+         "m:2:7: unknown variable $hight; did you mean $height?; set it in a line above: let hight "
+         "= 3"},
+        {"input $ 1 1", "m:1:7: a variable's name is missing: write $NAME or ${NAME}"},
+        {"input 1 1 ${a", "m:1:11: a variable's name is missing: write $NAME or ${NAME}"},
+        {"input 1 1 1$", "m:1:12: a variable's name is missing: write $NAME or ${NAME}"},
+        {"let", "m:1:4: a variable is set by: let NAME = INTEGER"},
+        {"let a", "m:1:5: a variable is set by: let NAME = INTEGER"},
+        {"let a 3", "m:1:5: a variable is set by: let NAME = INTEGER"},
+        {"let 1a = 3", "m:1:5: a variable is set by: let NAME = INTEGER"},
+        {"let a = ", "m:1:8: '' is no integer"},
+        {"let a = 3.5", "m:1:9: '3.5' is no integer"},
+        {"let a = 2147483648", "m:1:9: '2147483648' is no integer"},
+        {"let a = 3 4", "m:1:11: one integer only may follow 'let NAME ='"},
+        {"let a = 3\n let a = 4", "m:2:6: variable a is set already"},
+        {"let a = $a", "m:1:9: unknown variable $a; set it in a line above: let a = 3"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+/* A variable's text may be longer or shorter than its name. */
+Test(parse, columns_are_those_of_the_file)
+{
+    static const struct fault faults[] = {
+        {"let a = 12345\ninput $a $a x", "m:2:13: input_1: channels=x cannot be understood; it must "
+                                         "be INT, 1..65536"},
+        {"let a_long_name = 1\ninput $a_long_name x 1",
+         "m:2:20: input_1: width=x cannot be understood; it must be INT, 1..65536"},
+        {"let a = 99999\ninput 1 1    $a", "m:2:14: input_1: channels=99999 is out of range; it "
+                                           "must be INT, 1..65536"},
+        {"let a = 12345\ninput 1 1 1\nrelu from=${a}",
+         "m:3:11: from=: no layer above is named '12345'"},
+        {"let a = 12345\ninput 1 1 1\nadd from=_,x${a}y$a",
+         "m:3:12: from=: no layer above is named 'x12345y12345'"},
+        {"let a = 12345\nlet b = $a x", "m:2:12: one integer only may follow 'let NAME ='"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+/* `n` times the line, behind a head, with a tail; malloc'ed. */
+static char *many(const char *head, const char *line, size_t n, const char *tail)
+{
+    struct clv_str s = {0};
+    clv_str_add(&s, head);
+    for (size_t i = 0; i < n; i++)
+        clv_str_addf(&s, line, i);
+    clv_str_add(&s, tail);
+    char *text = clv_str_take(&s);
+    cr_assert_not_null(text);
+    return text;
+}
+
+Test(parse, limits)
+{
+    char *const texts[] = {
+        many(IN, "relu\n", 9999, ""),
+        many(IN, "let v%zu = 1\n", 256, "relu"),
+        many(IN "#", " ", 4095, "\nrelu"),
+    };
+    char *const bad[] = {
+        many(IN, "relu\n", 10000, ""),
+        many(IN, "let v%zu = 1\n", 257, "relu"),
+        many(IN "#", " ", 4096, "\nrelu"),
+        many(IN, "\n", 100000, "relu"),
+    };
+    const struct fault faults[] = {
+        {bad[0], "m:10001:1: a graph has at most 10000 layers"},
+        {bad[1], "m:258:5: a model has at most 256 variables"},
+        {bad[2], "m:2:4097: the line is longer than 4096 bytes"},
+        {bad[3], "m:100001:1: a model has at most 100000 lines"},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct clv_graph *g = parse(texts[i]);
+        clv_graph_destroy(&g);
+        free(texts[i]);
+    }
+    EXPECT_FAULTS(faults);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        free(bad[i]);
+}
