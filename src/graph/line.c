@@ -1,6 +1,6 @@
 /* Layers in text form: "[NAME =] OP option=value ..." */
-#include "graph/graph.h"
 #include "base/str.h"
+#include "graph/graph.h"
 #include "graph/op.h"
 
 #include <stdio.h>
@@ -85,7 +85,8 @@ static struct clv_node *add_format(struct clv_graph *g, struct clv_node *const *
         return &g->dead;
     const int n = clv_vsnprintf(text, sizeof(text), fmt, args);
     if (n < 0 || (size_t)n >= sizeof(text)) {
-        (void)clv_fail(&g->err, CLV_ERR_ARG, "a layer's text is longer than %d bytes", CLV_LINE_MAX);
+        (void)clv_fail(&g->err, CLV_ERR_ARG, "a layer's text is longer than %d bytes",
+                       CLV_LINE_MAX);
         return &g->dead;
     }
     return add_line(g, in, n_in, text);

@@ -31,9 +31,10 @@ static enum clv_err fail_unknown_op(struct clv_graph *g, const char *word)
         clv_str_addf(&list, "%s%s", n ? ", " : "", names[n]);
     }
     const char *near = clv_nearest(word, names, n);
-    const enum clv_err e = clv_fail(
-        &g->err, CLV_ERR_MODEL, "unknown layer '%.64s'%s%s%s; the layers are %s", word,
-        near ? "; did you mean " : "", near ? near : "", near ? "?" : "", list.text ? list.text : "");
+    const enum clv_err e =
+        clv_fail(&g->err, CLV_ERR_MODEL, "unknown layer '%.64s'%s%s%s; the layers are %s", word,
+                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+                 list.text ? list.text : "");
     clv_str_finish(&list);
     return e;
 }
@@ -52,10 +53,10 @@ static enum clv_err fail_unknown_activation(struct clv_graph *g, const struct cl
         clv_str_addf(&list, ", %s", names[n++]);
     }
     const char *near = clv_nearest(word, names, n);
-    const enum clv_err e =
-        clv_fail(&g->err, CLV_ERR_ARG, "%s: activation=%.64s is unknown%s%s%s; it must be one of %s",
-                 node->name, word, near ? "; did you mean " : "", near ? near : "",
-                 near ? "?" : "", list.text ? list.text : "");
+    const enum clv_err e = clv_fail(&g->err, CLV_ERR_ARG,
+                                    "%s: activation=%.64s is unknown%s%s%s; it must be one of %s",
+                                    node->name, word, near ? "; did you mean " : "",
+                                    near ? near : "", near ? "?" : "", list.text ? list.text : "");
     g->err.at = at;
     clv_str_finish(&list);
     return e;
@@ -153,7 +154,8 @@ static enum clv_err set_options(struct clv_graph *g, struct clv_node *node, cons
         if (!*act || !is_activation(*act))
             return fail_unknown_activation(g, node, word, at);
     }
-    CLV_TRY(clv_opt_parse(node->op->opts ? node->op->opts : none, params, node->name, text, &g->err));
+    CLV_TRY(
+        clv_opt_parse(node->op->opts ? node->op->opts : none, params, node->name, text, &g->err));
     node->params = params;
     return CLV_OK;
 }

@@ -1,11 +1,12 @@
-/* Passes annotate; the graph stays as it was built. Nodes lie in topological order, so every pass is
- * one walk over them. */
+/* Passes annotate; the graph stays as it was built. Nodes lie in topological order, so every pass
+ * is one walk over them. */
 #include "graph/graph.h"
 #include "graph/op.h"
 
 #include <string.h>
 
-/* How many inputs of living nodes this node feeds; `self + self` counts twice. *user is the last. */
+/* How many inputs of living nodes this node feeds; `self + self` counts twice. *user is the last.
+ */
 static int count_users(const struct clv_graph *g, const struct clv_fusion *fusion,
                        const struct clv_node *node, const struct clv_node **user)
 {

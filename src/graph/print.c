@@ -199,7 +199,7 @@ void clv_graph_print_dot(const struct clv_graph *g, struct clv_str *out)
         clv_str_add(out, "\\n");
         add_shape(out, node->shape);
         clv_str_addf(out, "\"%s];\n",
-                     is_unused(g, node)   ? ", style=dashed"
+                     is_unused(g, node)  ? ", style=dashed"
                      : node == g->output ? ", penwidth=2"
                                          : "");
         out->failed |= line.failed;

@@ -33,7 +33,8 @@ static bool is_folded(const struct clv_graph *g, const struct clv_node *node)
     return node->by_option && clv_node_folded_activation(g, node->in[0]) == node;
 }
 
-/* The name by which model text reaches a node: an activation written as an option has its line's. */
+/* The name by which model text reaches a node: an activation written as an option has its line's.
+ */
 static const char *line_name(const struct clv_graph *g, const struct clv_node *node)
 {
     return is_folded(g, node) ? node->in[0]->name : node->name;

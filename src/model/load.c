@@ -36,7 +36,8 @@ static enum clv_err fail_unknown(struct clv_context *ctx, const char *word)
     const enum clv_err e = clv_fail(
         &ctx->err, CLV_ERR_MODEL,
         "%s: no built-in model and no file has this name%s%s%s; the built-in models are %s", word,
-        near ? "; did you mean " : "", near ? near : "", near ? "?" : "", list.text ? list.text : "");
+        near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+        list.text ? list.text : "");
     clv_str_finish(&list);
     return e;
 }

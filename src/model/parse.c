@@ -1,6 +1,6 @@
 /* The model language: text -> graph. Reading a line and running it are apart: a line is cut out of
- * the text, its variables are put in, and its first word finds the statement that runs it. Statements
- * that run other lines again (blocks, repeats) need no other reader.
+ * the text, its variables are put in, and its first word finds the statement that runs it.
+ * Statements that run other lines again (blocks, repeats) need no other reader.
  *
  * Columns in messages count bytes of the line as it was written, before variables were put in. */
 #include "base/arena.h"
@@ -16,8 +16,7 @@
 #include <string.h>
 
 static const char blanks[] = " \t\r";
-static const char name_bytes[] =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 static const char from_key[] = "from=";
 
 enum { MAX_VARIABLES = 256, VARIABLE_MAX_BYTES = 64, MAX_LINES = 100000 };
@@ -158,7 +157,8 @@ static bool is_reserved(const char *name)
 /* let NAME = INTEGER */
 static enum clv_err run_let(struct parser *p)
 {
-    const char *const text = p->text.text, *const name = text + 3 + strspn(text + 3, blanks);
+    const char *name = p->text.text + strspn(p->text.text, blanks) + strlen("let");
+    name += strspn(name, blanks);
     const size_t n = strspn(name, name_bytes);
     const char *s = name + n + strspn(name + n, blanks);
     if (!n || n >= VARIABLE_MAX_BYTES || *s != '=' || (name[0] >= '0' && name[0] <= '9'))
@@ -278,8 +278,7 @@ static enum clv_err check_layer(struct parser *p, const struct clv_line *line, c
     if (op->flags & CLV_OP_INPUT)
         return CLV_OK;
     if (!p->last)
-        return fail_text(p, line->op,
-                         "a model begins with its input: input HEIGHT WIDTH CHANNELS");
+        return fail_text(p, line->op, "a model begins with its input: input HEIGHT WIDTH CHANNELS");
     if (n_in < 0 && op->n_in_min > 1)
         return fail_text(p, line->op,
                          "%s has %d inputs: name them, as in from=NAME,_ (_ is the line before)",
@@ -298,9 +297,9 @@ static enum clv_err run_layer(struct parser *p)
         return fail_text(p, text + p->err->at - 1, "%s", p->err->text);
     char *const options = text + (line.options - text);
     const char *op = clv_arena_printf(&p->graph->arena, "%.*s", (int)line.op_len, line.op);
-    const char *name = line.name ? clv_arena_printf(&p->graph->arena, "%.*s", (int)line.name_len,
-                                                    line.name)
-                                 : NULL;
+    const char *name =
+        line.name ? clv_arena_printf(&p->graph->arena, "%.*s", (int)line.name_len, line.name)
+                  : NULL;
     if (!op || (line.name && !name))
         return clv_fail_nomem(p->err, "a line of the model");
     CLV_TRY(take_inputs(p, options, in, &n_in));
@@ -323,10 +322,10 @@ static enum clv_err run_line(struct parser *p)
     size_t at;
     p->text.len = 0;
     CLV_TRY(expand(p, SIZE_MAX, &p->text, &at));
-    const char *const text = p->text.text;
-    const size_t n = strcspn(text, blanks);
+    const char *const word = p->text.text + strspn(p->text.text, blanks);
+    const size_t n = strcspn(word, blanks);
     for (size_t i = 0; i < CLV_COUNT(statements); i++) {
-        if (strlen(statements[i].word) == n && !strncmp(text, statements[i].word, n))
+        if (strlen(statements[i].word) == n && !strncmp(word, statements[i].word, n))
             return statements[i].run(p);
     }
     return run_layer(p);
@@ -401,8 +400,11 @@ enum clv_err clv_model_parse(struct clv_context *ctx, const char *text, const ch
     struct parser *p = calloc(1, sizeof(*p));
     if (!p)
         return clv_fail_nomem(err, "a model");
-    *p = (struct parser){.err = err, .file = name ? name : "model", .given = variables,
-                         .n_given = n_variables, .raw = ""};
+    *p = (struct parser){.err = err,
+                         .file = name ? name : "model",
+                         .given = variables,
+                         .n_given = n_variables,
+                         .raw = ""};
     enum clv_err e = CLV_ERR_NOMEM;
     p->graph = clv_graph_create(ctx);
     if (!p->graph)

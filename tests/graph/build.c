@@ -93,8 +93,7 @@ Test(build, faults_name_the_node)
     g = clv_graph_create(ctx);
 
     clv_input(g, 0, 2, 1);
-    expect_fault(CLV_ERR_ARG,
-                 "input_1: height=0 is out of range; it must be INT, 1..65536");
+    expect_fault(CLV_ERR_ARG, "input_1: height=0 is out of range; it must be INT, 1..65536");
     clv_input(g, 65536, 65536, 1);
     expect_fault(CLV_ERR_SHAPE, "input_1: one sample of its output, 65536x65536x1, has more than "
                                 "2147483647 values");
@@ -282,8 +281,8 @@ Test(build, lines_are_taken_apart)
         cr_expect_eq(line.name_len, strlen(cases[i].name));
         cr_expect(!line.name_len == !line.name);
         cr_expect(!line.name || !strncmp(line.name, cases[i].name, line.name_len));
-        cr_expect(line.op_len == strlen(cases[i].op) &&
-                  !strncmp(line.op, cases[i].op, line.op_len), "%s", cases[i].text);
+        cr_expect(line.op_len == strlen(cases[i].op) && !strncmp(line.op, cases[i].op, line.op_len),
+                  "%s", cases[i].text);
         cr_expect_str_eq(line.options, cases[i].options);
     }
 }

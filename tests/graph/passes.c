@@ -28,8 +28,12 @@ static struct clv_fusion fusion[MAX_NODES];
 static struct clv_node *add(const struct clv_op *op, struct clv_node *a, struct clv_node *b)
 {
     struct clv_node *node = &pool[graph.n_nodes];
-    *node = (struct clv_node){.op = op, .name = op->name, .id = graph.n_nodes, .in = {a, b},
-                              .n_in = !!a + !!b, .n_weights = op == &op_dense};
+    *node = (struct clv_node){.op = op,
+                              .name = op->name,
+                              .id = graph.n_nodes,
+                              .in = {a, b},
+                              .n_in = !!a + !!b,
+                              .n_weights = op == &op_dense};
     nodes[graph.n_nodes++] = node;
     graph.nodes = nodes;
     return node;
@@ -184,7 +188,7 @@ Test(passes, loss_takes_over_its_activation, .init = setup)
         const struct clv_op *act, *loss;
         bool taken;
     } cases[] = {
-        {&op_softmax, &op_cce, true}, {&op_sigmoid, &op_bce, true}, {&op_softmax, &op_bce, false},
+        {&op_softmax, &op_cce, true},  {&op_sigmoid, &op_bce, true},  {&op_softmax, &op_bce, false},
         {&op_sigmoid, &op_cce, false}, {&op_softmax, &op_mse, false}, {&op_relu, &op_cce, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
