@@ -23,9 +23,14 @@ struct walk {
 
 static bool probe(const char *path) { return clv_dir_exists(path); }
 
+struct split_word {
+    const char *name;
+    int split;
+};
+
 static int split_of_name(const char *name)
 {
-    static const struct { const char *name; int split; } words[] = {
+    static const struct split_word words[] = {
         {"train", CLV_SPLIT_TRAIN}, {"training", CLV_SPLIT_TRAIN}, {"val", CLV_SPLIT_VAL},
         {"valid", CLV_SPLIT_VAL},   {"validation", CLV_SPLIT_VAL}, {"test", CLV_SPLIT_TEST},
         {"testing", CLV_SPLIT_TEST}};

@@ -11,8 +11,11 @@
 enum { N_STEMS = 2, N_FORMS = 4 };
 
 /* The parts of a folder, and how their files may be called. */
-static const struct { const char *stem; int split; } stems[N_STEMS] = {{"train", CLV_SPLIT_TRAIN},
-                                                                       {"t10k", CLV_SPLIT_TEST}};
+struct stem {
+    const char *stem;
+    int split;
+};
+static const struct stem stems[N_STEMS] = {{"train", CLV_SPLIT_TRAIN}, {"t10k", CLV_SPLIT_TEST}};
 static const char *const forms[N_FORMS] = {"-images-idx3-ubyte", "-images-idx3-ubyte.gz",
                                            "-images.idx3-ubyte", "-images.idx3-ubyte.gz"};
 
@@ -122,8 +125,9 @@ static enum clv_err read_idx(const char *path, int n_dims, uint32_t *dim, unsign
     if (!f)
         return clv_fail(err, CLV_ERR_IO, "cannot read %s", path);
     gzbuffer(f, 1u << 17);
-    const enum clv_err e = read_values(f, n_dims, dim, data, err);
-    gzclose_r(f);
+    enum clv_err e = read_values(f, n_dims, dim, data, err);
+    if (gzclose_r(f) != Z_OK && !e) /* only here does a missing trailer show */
+        e = clv_fail(err, CLV_ERR_DATA, "damaged IDX file: cut short");
     if (e)
         clv_fail_prefix(err, "%s", path);
     return e;
