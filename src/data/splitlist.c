@@ -108,11 +108,13 @@ static enum clv_err parse(char *text, const char *path, struct entry **entries, 
     if (!list)
         return clv_fail_nomem(err, "the split list");
     const size_t skip = strlen(header);
-    char *at = text + skip;
-    at += *at == '\r';
-    if (strncmp(text, header, skip) || *at != '\n')
+    char *at = text;
+    if (strncmp(text, header, skip))
         goto bad;
-    at++;
+    at += skip;
+    at += *at == '\r';
+    if (*at++ != '\n')
+        goto bad;
     for (*n = 0; *at; (*n)++) {
         line++;
         if (*n == cap || !take_entry(&at, &list[*n]))

@@ -33,7 +33,7 @@ static char *describe(const struct clv_data *d)
         for (size_t i = 0; i < clv_data_count(d, (enum clv_split)split); i++) {
             struct clv_sample_info in;
             cr_assert_eq(clv_data_sample(d, (enum clv_split)split, i, &in), CLV_OK);
-            cr_assert_eq(in.split, split);
+            cr_assert_eq((int)in.split, split);
             clv_str_addf(&s, "%s=%d\n", in.path, split);
         }
     return clv_str_take(&s);
