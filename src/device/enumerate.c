@@ -134,6 +134,15 @@ static enum clv_device_type device_type(cl_device_id id, const struct clv_device
     return CLV_DEVICE_ACCELERATOR;
 }
 
+/* Whether the compiler is a Clang that knows min_vector_width (7 or later, so every PoCL and Intel CPU
+ * runtime in use). For others it would take a test build, which enumeration must not risk: a driver's
+ * compiler may crash. A compiler that does not know the attribute ignores it with a warning. */
+static bool is_clang(const char *platform_name)
+{
+    return !strcmp(platform_name, "Portable Computing Language") ||
+           !strcmp(platform_name, "Intel(R) OpenCL");
+}
+
 static uint32_t device_features(cl_device_id id, const struct clv_device_info *info)
 {
     const char *ext = info->extensions;
@@ -150,10 +159,7 @@ static uint32_t device_features(cl_device_id id, const struct clv_device_info *i
         f |= CLV_FEAT_LOCAL;
     if (device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY))
         f |= CLV_FEAT_UNIFIED;
-    /* Every PoCL that runs today stands on a Clang that knows the attribute (7 or later). For other
-     * compilers it would take a test build, which enumeration must not risk: the driver's compiler
-     * may crash. What does not know the attribute ignores it with a warning. */
-    if (info->type == CLV_DEVICE_CPU && !strcmp(info->platform_name, "Portable Computing Language"))
+    if (info->type == CLV_DEVICE_CPU && is_clang(info->platform_name))
         f |= CLV_FEAT_MIN_VECTOR_WIDTH;
     return f;
 }

@@ -47,8 +47,11 @@ Test(enumerate, no_driver_is_no_error)
     struct clv_device *dev = NULL;
     size_t n = 99;
     ok(ctx, clv_device_list(ctx, &list, &n));
-    cr_expect_eq(n, 0);
+    const bool replaced = n && !strcmp(list[0].platform_name, "Oclgrind");
     clv_device_list_free(&list);
+    if (replaced)
+        cr_skip_test("the oclgrind command stands in for the loader");
+    cr_expect_eq(n, 0);
     cr_expect_eq(clv_device_open(ctx, NULL, &dev), CLV_ERR_NODEV);
     cr_expect(strstr(clv_error_text(ctx), "install"), "%s", clv_error_text(ctx));
     cr_expect_null(dev);

@@ -1,5 +1,6 @@
 /* CLBlast's GEMM against plain loops in double. */
 #include "testdev.h"
+#include <math.h>
 
 enum { MAX = 300 * 300, SCRATCH_OFF = 1024 };
 
@@ -13,7 +14,8 @@ static void reference(const struct clv_gemm *g, const float *a, const float *b, 
                 sum += (double)a[a0 + (g->trans_a ? k * g->lda + i : i * g->lda + k)] *
                        (double)b[b0 + (g->trans_b ? j * g->ldb + k : k * g->ldb + j)];
             float *out = &c[(int64_t)g->c_off + i * g->ldc + j];
-            *out = (float)((double)g->alpha * sum + (double)g->beta * (double)*out);
+            const double old = g->beta == 0.0f ? 0.0 : (double)g->beta * (double)*out;
+            *out = (float)((double)g->alpha * sum + old);
         }
 }
 
@@ -28,6 +30,9 @@ static void try_gemm(struct clv_device *dev, struct clv_gemm g)
     for (int i = 0; i < 3 * MAX; i++)
         host[i] = (float)((i * 37 + i / 7) % 17 - 8) / 8.0f;
     memcpy(want, c, bytes);
+    for (int64_t i = 0; g.beta == 0.0f && i < g.m; i++)
+        for (int64_t j = 0; j < g.n; j++)
+            c[(int64_t)g.c_off + i * g.ldc + j] = NAN;
     reference(&g, a, b, want);
     ok(ctx, clv_gemm_scratch(dev, &g, &scratch));
     ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, bytes, &g.a));
@@ -66,11 +71,15 @@ Test(gemm, equals_plain_loops)
         test_close(&ctx, &dev);
         return;
     }
-    for (int t = 0; t < 4; t++) {
+    /* Each pair of flags costs CLBlast a build; these two tell A's from B's. */
+    for (int t = 1; t < 3; t++) {
         struct clv_gemm g = {.m = 7, .n = 13, .k = 29, .alpha = 1.5f, .beta = 0.5f, .a_off = 3,
                              .b_off = 5, .c_off = 2, .ldc = 17, .trans_a = t & 1, .trans_b = t & 2};
         g.lda = g.trans_a ? 9 : 31;
         g.ldb = g.trans_b ? 30 : 14;
+        try_gemm(dev, g);
+        /* With beta 0 what lay in C does not matter, not even NaN. */
+        g.beta = 0.0f;
         try_gemm(dev, g);
     }
     struct clv_profile_row rows[4];
