@@ -109,7 +109,8 @@ struct clv_gemm {
     int64_t m, n, k;
     float alpha, beta;
     struct clv_buffer *a, *b, *c, *scratch;
-    size_t a_off, b_off, c_off, scratch_off; /* elements */
+    size_t a_off, b_off, c_off; /* elements */
+    size_t scratch_off;         /* elements; times 4 a multiple of caps->align */
     int64_t lda, ldb, ldc;
 };
 /* Scratch elements CLBlast needs for this problem (0 = none); buffers need not be set. */
