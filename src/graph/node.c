@@ -137,6 +137,28 @@ static enum clv_err take_activation(struct clv_graph *g, const struct clv_node *
     return CLV_OK;
 }
 
+/* The op's table does not know activation, so that it cannot suggest it for a slip of the pen. */
+static void suggest_activation(struct clv_graph *g, const struct clv_node *node,
+                               const char *options)
+{
+    static const char *const names[] = {"activation"};
+    const int at = g->err.at;
+    char key[32] = "";
+    const size_t n = at > 0 ? strcspn(options + at - 1, "= \t\r\n") : 0;
+    if (!n || n >= sizeof(key) || options[at - 1 + (int)n] != '=')
+        return;
+    memcpy(key, options + at - 1, n);
+    for (const struct clv_opt *o = node->op->opts; o && o->name; o++) {
+        if (!strcmp(o->name, key))
+            return;
+    }
+    if (!clv_nearest(key, names, CLV_COUNT(names)))
+        return;
+    (void)clv_fail(&g->err, g->err.code, "%s: unknown option '%s'; did you mean activation?",
+                   node->name, key);
+    g->err.at = at;
+}
+
 /* *act: the op that stands in activation=, NULL for none or linear. */
 static enum clv_err set_options(struct clv_graph *g, struct clv_node *node, const char *options,
                                 const struct clv_op **act)
@@ -154,10 +176,12 @@ static enum clv_err set_options(struct clv_graph *g, struct clv_node *node, cons
         if (!*act || !is_activation(*act))
             return fail_unknown_activation(g, node, word, at);
     }
-    CLV_TRY(
-        clv_opt_parse(node->op->opts ? node->op->opts : none, params, node->name, text, &g->err));
+    const struct clv_opt *opts = node->op->opts ? node->op->opts : none;
+    const enum clv_err e = clv_opt_parse(opts, params, node->name, text, &g->err);
+    if (e)
+        suggest_activation(g, node, text);
     node->params = params;
-    return CLV_OK;
+    return e;
 }
 
 /* Shapes and weights stay within int, so that ops and kernels may index one sample with it. */

@@ -108,6 +108,9 @@ Test(build, faults_name_the_node)
     expect_fault(CLV_ERR_MODEL, "input_2: the graph has an input already, input_1");
     clv_layer(g, clv_input(g, 1, 1, 1), "relu slope=1");
     expect_fault(CLV_ERR_ARG, "relu_1: unknown option 'slope'; there are no options");
+    clv_layer(g, clv_input(g, 1, 1, 1), "dropout rate=0.5  activaton=relu");
+    cr_expect_eq(g->err.at, 1 + (int)strlen(" rate=0.5  "));
+    expect_fault(CLV_ERR_ARG, "dropout_1: unknown option 'activaton'; did you mean activation?");
     clv_layer(g, clv_input(g, 1, 1, 1), "f = flatten activation=relu activation=relu");
     expect_fault(CLV_ERR_ARG, "f: option activation is given twice");
     clv_layer(g, clv_input(g, 1, 1, 1), "f = flatten activation=flatten");
