@@ -114,41 +114,54 @@ static void summarise_sizes(struct clv_data *d)
     }
 }
 
+/* Copies of one content differ in split and class only. */
+static int compare_lines(const void *a, const void *b)
+{
+    const struct clv_data_item *x = *(const struct clv_data_item *const *)a;
+    const struct clv_data_item *y = *(const struct clv_data_item *const *)b;
+    const int c = memcmp(&x->digest, &y->digest, sizeof x->digest);
+    return c ? c : x->split != y->split ? x->split - y->split : x->label - y->label;
+}
+
 /* SHA-256 over the sorted lines "content split class": neither names nor order of files matter. */
 static enum clv_err make_fingerprint(struct clv_data *d)
 {
-    struct clv_error *err = &d->ctx->err;
-    uint32_t *order = NULL;
-    struct clv_str text = {0};
-    CLV_TRY(clv_data_by_content(d, &order));
-    for (size_t i = 0; i < d->n_items;) {
-        /* Copies of one content differ in split and class only: order them by these. */
-        size_t end = i;
-        while (end < d->n_items && !memcmp(&d->items[order[end]].digest, &d->items[order[i]].digest,
-                                           sizeof(struct clv_digest)))
-            end++;
-        for (int s = 0; s < CLV_SPLIT_COUNT; s++)
-            for (int c = 0; c < d->n_classes; c++)
-                for (size_t j = i; j < end; j++) {
-                    const struct clv_data_item *it = &d->items[order[j]];
-                    if (it->split != s || it->label != c)
-                        continue;
-                    char hex[65];
-                    clv_digest_hex(&it->digest, hex);
-                    clv_str_addf(&text, "%s %s %s\n", hex, clv_split_name(it->split),
-                                 d->classes[c]);
-                }
-        i = end;
+    const struct clv_data_item **p = malloc((d->n_items + 1) * sizeof *p);
+    struct clv_sha256 sum;
+    size_t n = 0;
+    if (!p)
+        return clv_fail_nomem(&d->ctx->err, "the data set's fingerprint");
+    for (size_t i = 0; i < d->n_items; i++)
+        if (d->items[i].split != CLV_NO_SPLIT)
+            p[n++] = &d->items[i];
+    qsort((void *)p, n, sizeof *p, compare_lines);
+    clv_sha256_init(&sum);
+    for (size_t i = 0; i < n; i++) {
+        const char *split = clv_split_name((enum clv_split)p[i]->split);
+        const char *class = d->classes[p[i]->label];
+        char hex[65];
+        clv_digest_hex(&p[i]->digest, hex);
+        clv_sha256_add(&sum, hex, 64);
+        clv_sha256_add(&sum, " ", 1);
+        clv_sha256_add(&sum, split, strlen(split));
+        clv_sha256_add(&sum, " ", 1);
+        clv_sha256_add(&sum, class, strlen(class));
+        clv_sha256_add(&sum, "\n", 1);
     }
-    free(order);
-    if (text.failed) {
-        clv_str_finish(&text);
-        return clv_fail_nomem(err, "the data set's fingerprint");
-    }
-    const struct clv_digest sum = clv_sha256(text.text, text.len);
-    clv_digest_hex(&sum, d->info.fingerprint);
-    clv_str_finish(&text);
+    free((void *)p);
+    const struct clv_digest digest = clv_sha256_finish(&sum);
+    clv_digest_hex(&digest, d->info.fingerprint);
     return CLV_OK;
+}
+
+/* A class that training never sees can only be predicted by accident. */
+static void warn_untrained(const struct clv_data *d)
+{
+    for (int c = 0; c < d->n_classes && d->info.count[CLV_SPLIT_TRAIN]; c++)
+        if (!d->class_count[CLV_SPLIT_TRAIN][c] &&
+            d->class_count[CLV_SPLIT_VAL][c] + d->class_count[CLV_SPLIT_TEST][c])
+            clv_log(d->ctx, CLV_LOG_WARN, "%s: class %s has no image in train", d->root,
+                    d->classes[c]);
 }
 
 static enum clv_err find_format(struct clv_data *d)
@@ -181,6 +194,7 @@ static enum clv_err open_steps(struct clv_data *d, const struct clv_data_params 
     CLV_TRY(clv_data_assign(d, params));
     CLV_TRY(clv_data_find_leaks(d, params->refuse_leaks));
     CLV_TRY(index_splits(d));
+    warn_untrained(d);
     d->info.n_classes = d->n_classes;
     d->info.classes = d->classes;
     summarise_sizes(d);

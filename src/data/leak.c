@@ -96,19 +96,28 @@ static bool several(unsigned bits) { return bits & (bits - 1); }
 static enum clv_err count_contents(struct clv_data *d)
 {
     uint32_t *order = NULL;
+    size_t n_torn = 0;
     CLV_TRY(clv_data_by_content(d, &order));
     for (size_t i = 0; i < d->n_items;) {
         const struct clv_digest *digest = &d->items[order[i]].digest;
+        const int label = d->items[order[i]].label;
         unsigned splits = 0;
         size_t n = 0;
+        bool torn = false;
         for (; i < d->n_items && !memcmp(&d->items[order[i]].digest, digest, sizeof *digest);
-             i++, n++)
+             i++, n++) {
+            torn = torn || d->items[order[i]].label != label;
             if (d->items[order[i]].split != CLV_NO_SPLIT)
                 splits |= 1u << d->items[order[i]].split;
+        }
+        n_torn += torn;
         d->info.duplicates += n > 1 ? n : 0;
         d->info.leaked_images += several(splits);
     }
     free(order);
+    if (n_torn)
+        clv_log(d->ctx, CLV_LOG_WARN, "%s: %zu image%s more than one class", d->root, n_torn,
+                n_torn == 1 ? " lies in" : "s lie in");
     return CLV_OK;
 }
 

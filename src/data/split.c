@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { SPLIT_STREAM = 0x73706c74 }; /* of random numbers: "splt" */
+static const char default_split[] = "70/15/15";
 
 /* Items that must stay together: they share content or a group. */
 struct unit {
@@ -215,7 +216,7 @@ out:
 static enum clv_err parse_shares(const char *text, double share[CLV_SPLIT_COUNT],
                                  struct clv_error *err)
 {
-    const char *at = text ? text : "70/15/15";
+    const char *at = text ? text : default_split;
     double sum = 0;
     for (int s = 0; s < CLV_SPLIT_COUNT; s++) {
         char part[32];
@@ -280,6 +281,9 @@ enum clv_err clv_data_assign(struct clv_data *d, const struct clv_data_params *p
         warn_if_empty(d, share);
         return CLV_OK;
     }
+    if (params->split && strcmp(params->split, default_split))
+        clv_log(d->ctx, CLV_LOG_WARN, "%s: its own train, val and test folders or arrays are used, "
+                "split %s is not", d->root, params->split);
     size_t count[CLV_SPLIT_COUNT];
     count_splits(d, count);
     if (count[CLV_SPLIT_VAL] || !count[CLV_SPLIT_TRAIN])

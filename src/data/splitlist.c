@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_FIELDS = 4 };
+enum { N_FIELDS = 4, NAMES = 20 };
 static const char header[] = "path,split,label,sha256";
 
 static void add_field(struct clv_str *s, const char *text)
@@ -192,6 +192,22 @@ static enum clv_err assign(struct clv_data *d, const char *path, const struct en
     return CLV_OK;
 }
 
+/* Names the files that the list does not know, the first few of many. */
+static void warn_unknown(const struct clv_data *d, const char *path)
+{
+    struct clv_str names = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_items && n < NAMES; i++)
+        if (d->items[i].split == CLV_NO_SPLIT)
+            clv_str_addf(&names, "%s%s", n++ ? ", " : "", d->items[i].path);
+    if (n < d->info.unknown)
+        clv_str_addf(&names, " and %zu more", d->info.unknown - n);
+    if (n)
+        clv_log(d->ctx, CLV_LOG_WARN, "%s: left out, since %s does not know %s: %s", d->root, path,
+                d->info.unknown == 1 ? "it" : "them", names.text ? names.text : "");
+    clv_str_finish(&names);
+}
+
 enum clv_err clv_data_read_split(struct clv_data *d, const char *path)
 {
     unsigned char *text = NULL;
@@ -203,8 +219,7 @@ enum clv_err clv_data_read_split(struct clv_data *d, const char *path)
         e = assign(d, path, entries, n);
     free(entries);
     free(text);
-    if (!e && d->info.unknown)
-        clv_log(d->ctx, CLV_LOG_WARN, "%s: %zu files are not in %s and are left out", d->root,
-                d->info.unknown, path);
+    if (!e)
+        warn_unknown(d, path);
     return e;
 }

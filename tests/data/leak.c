@@ -77,6 +77,21 @@ Test(leak, own_splits_do_not_leak)
     tmp_remove(dir);
 }
 
+/* One picture under two labels is a contradiction, whatever the splits. */
+Test(leak, two_classes)
+{
+    char dir[64];
+    struct clv_context *ctx = make_context(&lines);
+    make_leaky(tmp_dir(dir));
+    make_copy(dir, "train/A/person1_1.png", "train/B/person1_1.png");
+    struct clv_data *d = make_open(ctx, dir, NULL);
+    cr_expect_not_null(strstr(lines.text, "1 image lies in more than one class"), "%s", lines.text);
+    cr_expect_eq(clv_data_get_info(d)->leaked_images, 0);
+    clv_data_close(&d);
+    clv_context_destroy(&ctx);
+    tmp_remove(dir);
+}
+
 Test(leak, pneumoniamnist)
 {
     const char *path = make_real("medmnist/pneumoniamnist.npz");

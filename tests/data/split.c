@@ -243,6 +243,7 @@ Test(split, list_roundtrip)
     d = make_open(ctx, dir, &p);
     const struct clv_data_info *in = clv_data_get_info(d);
     cr_expect_eq(in->unknown, 2);
+    cr_expect_not_null(strstr(lines.text, "A/new.png, AA/new class.png"), "%s", lines.text);
     cr_expect_eq(in->n_classes, 3, "a class that is new must not renumber the others");
     cr_expect_eq(split_of(d, "A/new.png"), CLV_NO_SPLIT);
     cr_expect_eq(split_of(d, "B/zz copy.png"), split_of(d, "B/person3_012.png"));
