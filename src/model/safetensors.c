@@ -34,10 +34,12 @@ struct span {
 /* Bytes per element, 0 = unknown. */
 static unsigned dtype_bytes(const char *dtype)
 {
-    static const struct { const char *name; unsigned bytes; } known[] = {
-        {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"U64", 8}, {"I32", 4},
-        {"U32", 4}, {"I16", 2}, {"U16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}, {"F8_E4M3", 1},
-        {"F8_E5M2", 1}};
+    static const struct {
+        const char *name;
+        unsigned bytes;
+    } known[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8},     {"I64", 8},
+                 {"U64", 8}, {"I32", 4}, {"U32", 4},  {"I16", 2},     {"U16", 2},
+                 {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
     for (size_t i = 0; i < CLV_COUNT(known); i++)
         if (!strcmp(known[i].name, dtype))
             return known[i].bytes;
@@ -52,9 +54,8 @@ static enum clv_err check_metadata(json_t *meta, struct clv_error *err)
     json_t *value;
     if (!json_is_object(meta))
         return clv_fail(err, CLV_ERR_DATA, "%s is no object", metadata_key);
-    json_object_foreach(meta, key, value)
-        if (!json_is_string(value))
-            return clv_fail(err, CLV_ERR_DATA, "%s: \"%s\" is no string", metadata_key, key);
+    json_object_foreach(meta, key, value) if (!json_is_string(value)) return clv_fail(
+        err, CLV_ERR_DATA, "%s: \"%s\" is no string", metadata_key, key);
     return CLV_OK;
 }
 
@@ -141,7 +142,8 @@ static enum clv_err check_header(const struct clv_safetensors *f, struct clv_err
     if (!span)
         return clv_fail_nomem(err, "a safetensors header");
     enum clv_err e = CLV_OK;
-    json_object_foreach(f->header, name, tensor) {
+    json_object_foreach(f->header, name, tensor)
+    {
         if (!strcmp(name, metadata_key)) {
             e = check_metadata(tensor, err);
         } else {
@@ -169,10 +171,12 @@ static enum clv_err parse(struct clv_safetensors *f, size_t size, struct clv_err
     for (int i = 0; i < PREFIX; i++)
         length |= (uint64_t)f->bytes[i] << (8 * i);
     if (length > size - PREFIX)
-        return clv_fail(err, CLV_ERR_DATA, "no safetensors file, or cut off: its header would have "
-                        "%llu bytes, the file has %zu", (unsigned long long)length, size);
-    CLV_TRY(clv_json_parse((const char *)f->bytes + PREFIX, (size_t)length, "header", &f->header,
-                           err));
+        return clv_fail(err, CLV_ERR_DATA,
+                        "no safetensors file, or cut off: its header would have "
+                        "%llu bytes, the file has %zu",
+                        (unsigned long long)length, size);
+    CLV_TRY(
+        clv_json_parse((const char *)f->bytes + PREFIX, (size_t)length, "header", &f->header, err));
     f->data = f->bytes + PREFIX + length;
     f->data_size = size - PREFIX - length;
     CLV_TRY(check_header(f, err));
@@ -282,7 +286,8 @@ enum clv_err clv_safetensors_find(const struct clv_safetensors *f, const char *n
     const json_t *begin = json_array_get(json_object_get(tensor, "data_offsets"), 0);
     const unsigned char *at = f->data + json_integer_value(begin);
     if ((uintptr_t)at % sizeof **data) /* behind tensors of odd sizes */
-        return clv_fail(err, CLV_ERR_DATA, "%s: tensor %s is not aligned to 4 bytes", f->path, name);
+        return clv_fail(err, CLV_ERR_DATA, "%s: tensor %s is not aligned to 4 bytes", f->path,
+                        name);
     *data = (const float *)(const void *)at;
     return CLV_OK;
 }

@@ -12,9 +12,9 @@
 struct clv_safetensors_writer {
     struct clv_out out;
     json_t *header, *meta;
-    uint64_t *count;      /* elements of each declared tensor */
-    size_t n, cap, done;  /* declared; room; written */
-    uint64_t bytes;       /* of the data */
+    uint64_t *count;     /* elements of each declared tensor */
+    size_t n, cap, done; /* declared; room; written */
+    uint64_t bytes;      /* of the data */
     bool header_written;
 };
 
@@ -75,7 +75,8 @@ enum clv_err clv_safetensors_declare(struct clv_safetensors_writer *w, const cha
     ok = clv_json_set(tensor, "dtype", json_string("F32")) && ok;
     ok = clv_json_set(tensor, "shape", shape) && ok;
     ok = clv_json_set(tensor, "data_offsets",
-                      json_pack("[I, I]", (json_int_t)w->bytes, (json_int_t)end)) && ok;
+                      json_pack("[I, I]", (json_int_t)w->bytes, (json_int_t)end)) &&
+         ok;
     const bool twice = json_object_get(w->header, name) != NULL;
     ok = clv_json_set(w->header, name, tensor) && ok;
     if (twice)

@@ -9,11 +9,22 @@
 
 static double elapsed(const struct clv_fit *f) { return clv_now() - f->begin; }
 
-static double share_done(const struct clv_fit *f)
+static double share(const struct clv_fit *f, uint64_t batch)
 {
     if (!f->batches)
         return (double)f->state.epoch / f->epochs;
-    return ((double)f->state.epoch + (double)f->state.batch / (double)f->batches) / f->epochs;
+    return ((double)f->state.epoch + (double)batch / (double)f->batches) / f->epochs;
+}
+
+static double share_done(const struct clv_fit *f) { return share(f, f->state.batch); }
+
+/* The schedule must not see what happens to be in flight: a resumed run starts with nothing there. */
+static double share_submitted(const struct clv_fit *f)
+{
+    uint64_t batch = f->state.batch;
+    for (int i = 0; i < CLV_PLAN_RING; i++)
+        batch += f->flight[i].n > 0;
+    return share(f, batch);
 }
 
 static struct clv_event event(const struct clv_fit *f, enum clv_event_kind kind)
@@ -97,8 +108,8 @@ static enum clv_err drain(struct clv_fit *f)
 
 static void set_rate(struct clv_fit *f)
 {
-    const double factor = clv_schedule_factor(&f->schedule, f->t->step, f->state.epoch, share_done(f),
-                                              f->state.plateau_factor);
+    const double factor = clv_schedule_factor(&f->schedule, f->t->step, f->state.epoch,
+                                              share_submitted(f), f->state.plateau_factor);
     f->t->rate = CLV_MAX(f->base_rate * factor, f->schedule.kind == CLV_SCHEDULE_PLATEAU
                                                     ? CLV_MIN(f->schedule.min_rate, f->base_rate) : 0);
 }
@@ -182,26 +193,30 @@ static enum clv_err finish_epoch(struct clv_fit *f)
     return CLV_OK;
 }
 
+/* The conditions stand before the epoch, so that a run that had ended stays so when it is resumed. */
 static enum clv_err run_epochs(struct clv_fit *f, const char **reason)
 {
-    *reason = "epochs";
-    while (f->state.epoch < f->epochs) {
-        CLV_TRY(train_epoch(f));
-        if (stop_now(f)) {
-            *reason = f->cancelled ? "cancelled" : "max_steps";
-            return checkpoint(f, false, false);
-        }
-        CLV_TRY(finish_epoch(f));
-        if (f->cancelled || stop_now(f)) {
-            *reason = f->cancelled ? "cancelled" : "max_steps";
-            return CLV_OK;
-        }
+    for (;;) {
         if (f->params.patience && f->state.bad_epochs >= f->params.patience) {
             *reason = "early stopping";
             return CLV_OK;
         }
+        if (f->state.epoch >= f->epochs) {
+            *reason = "epochs";
+            return CLV_OK;
+        }
+        CLV_TRY(train_epoch(f));
+        const bool complete = f->batches && f->state.batch >= f->batches;
+        if (f->cancelled || (stop_now(f) && !complete)) {
+            *reason = f->cancelled ? "cancelled" : "max_steps";
+            return checkpoint(f, false, false);
+        }
+        CLV_TRY(finish_epoch(f));
+        if (stop_now(f)) {
+            *reason = f->cancelled ? "cancelled" : "max_steps";
+            return CLV_OK;
+        }
     }
-    return CLV_OK;
 }
 
 /* ---- the whole ---- */

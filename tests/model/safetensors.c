@@ -59,7 +59,8 @@ Test(safetensors, what_was_written_is_read)
     cr_expect_eq(clv_safetensors_find(f, "dense/kernel", (int[]){3, 2}, 2, &data, &err),
                  CLV_ERR_MISMATCH);
     cr_expect(strstr(err.text, "dense/kernel") && strstr(err.text, "[2, 3]") &&
-              strstr(err.text, "[3, 2]") && strstr(err.text, path), "%s", err.text);
+                  strstr(err.text, "[3, 2]") && strstr(err.text, path),
+              "%s", err.text);
     cr_expect_eq(clv_safetensors_find(f, "gone", (int[]){3}, 1, &data, &err), CLV_ERR_MISMATCH);
     cr_expect(strstr(err.text, "gone"), "%s", err.text);
     clv_safetensors_close(&f);
@@ -137,7 +138,11 @@ static void write_raw(const char *path, const char *header, size_t data, uint64_
 
 Test(safetensors, bad_headers_are_refused)
 {
-    static const struct { const char *header; size_t data; const char *say; } cases[] = {
+    static const struct {
+        const char *header;
+        size_t data;
+        const char *say;
+    } cases[] = {
         {"", 0, "not valid JSON"},
         {"{", 0, "not valid JSON"},
         {"[]", 0, "no object"},
@@ -197,12 +202,11 @@ Test(safetensors, bad_headers_are_refused)
 /* Files of other programs: unaligned header, other types beside ours, scalars, empty tensors. */
 Test(safetensors, files_of_other_programs)
 {
-    static const char header[] =
-        "{\"h\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
-        "\"s\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]},"
-        "\"e\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[8,8]},"
-        "\"o\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},"
-        "\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[9,13]}}";
+    static const char header[] = "{\"h\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+                                 "\"s\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]},"
+                                 "\"e\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[8,8]},"
+                                 "\"o\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[8,9]},"
+                                 "\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[9,13]}}";
     char dir[64];
     struct clv_error err = {0};
     struct clv_safetensors *f = NULL;
