@@ -81,7 +81,7 @@ static enum clv_err check_tensor(const json_t *tensor, uint64_t data_size, struc
 {
     const char *dtype;
     json_t *shape, *offsets;
-    uint64_t count;
+    uint64_t count = 0;
     if (!json_is_object(tensor))
         return clv_fail(err, CLV_ERR_DATA, "is no object");
     CLV_TRY(clv_json_get_string(tensor, "dtype", &dtype, err));
