@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 #include "graph/op.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,11 +44,9 @@ static const char *line_name(const struct clv_graph *g, const struct clv_node *n
 /* Whether reading the line again, as the n-th of its op, would give another name. */
 static bool needs_name(const struct clv_node *node, int n)
 {
-    struct clv_str name = {0};
-    clv_str_addf(&name, "%s_%d", node->op->name, n);
-    const bool other = !name.text || strcmp(name.text, node->name) != 0;
-    clv_str_finish(&name);
-    return other;
+    char name[CLV_NAME_MAX + 16];
+    snprintf(name, sizeof(name), "%s_%d", node->op->name, n);
+    return strcmp(name, node->name) != 0;
 }
 
 static void print_inputs(const struct clv_graph *g, const struct clv_node *node,
