@@ -423,7 +423,7 @@ static void print_value(const struct clv_opt *o, const union value *v, struct cl
 }
 
 /* Compared as text: what prints alike is alike, whatever padding the bytes have. */
-static bool is_default(const struct clv_opt *o, const char *printed)
+static bool is_default(const struct clv_opt *o, const char *printed, bool *failed)
 {
     union value v;
     struct clv_str s = {0};
@@ -431,7 +431,8 @@ static bool is_default(const struct clv_opt *o, const char *printed)
     if (!o->def || !parse_form(o, (struct span){o->def, strlen(o->def)}, &v))
         return false;
     print_value(o, &v, &s);
-    const bool same = !s.failed && !strcmp(s.text ? s.text : "", printed);
+    const bool same = !strcmp(s.text ? s.text : "", printed);
+    *failed |= s.failed;
     clv_str_finish(&s);
     return same;
 }
@@ -445,7 +446,7 @@ void clv_opt_print(const struct clv_opt *opts, const void *params, bool all, str
         print_value(o, &v, &s);
         if (s.failed)
             out->failed = true;
-        else if (all || !is_default(o, s.text ? s.text : ""))
+        else if (all || !is_default(o, s.text ? s.text : "", &out->failed))
             clv_str_addf(out, "%s%s=%s", out->len && out->text[out->len - 1] != ' ' ? " " : "",
                          o->name, s.text ? s.text : "");
         clv_str_finish(&s);
