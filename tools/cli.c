@@ -1,0 +1,249 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors ---- */
+
+static int exit_code_of(enum clv_err err)
+{
+    switch (err) {
+    case CLV_OK:
+        return EXIT_OK;
+    case CLV_ERR_ARG:
+    case CLV_ERR_MODEL:
+    case CLV_ERR_SHAPE:
+    case CLV_ERR_EXISTS:
+    case CLV_ERR_MISMATCH:
+        return EXIT_USAGE;
+    case CLV_ERR_NODEV:
+        return EXIT_NO_DEVICE;
+    case CLV_ERR_IO:
+    case CLV_ERR_DATA:
+    case CLV_ERR_LEAK:
+    case CLV_ERR_NET:
+        return EXIT_DATA;
+    case CLV_ERR_BUILD:
+        return EXIT_BUILD;
+    case CLV_ERR_CL:
+    case CLV_ERR_DEVMEM:
+        return EXIT_CL;
+    case CLV_ERR_WRITE:
+        return EXIT_WRITE;
+    case CLV_ERR_NONFINITE:
+        return EXIT_NONFINITE;
+    case CLV_ERR_CANCELLED:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_INTERNAL;
+    }
+}
+
+int cli_failed(struct clv_context *ctx, enum clv_err err)
+{
+    const char *text = clv_error_text(ctx);
+    fflush(stdout);
+    fprintf(stderr, "clavicle: %s\n", *text ? text : clv_strerror(err));
+    return exit_code_of(err);
+}
+
+int cli_usage(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("clavicle: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return EXIT_USAGE;
+}
+
+void cli_note(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+}
+
+int cli_finish(int code)
+{
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "clavicle: cannot write the output: %s\n", strerror(errno));
+        return code ? code : EXIT_WRITE;
+    }
+    return code;
+}
+
+/* ---- options ---- */
+
+int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    int index = 0;
+    const error_t err = argp_parse(argp, argc, argv, ARGP_NO_ERRS, &index, input);
+    if (!err)
+        return EXIT_OK;
+    if (err == EINVAL) {
+        /* argp stops behind an option it does not know and at a word it has no place for. */
+        const char *word = index > 0 && index <= argc ? argv[index < argc ? index : argc - 1] : "";
+        if (index > 1 && index <= argc && argv[index - 1][0] == '-')
+            word = argv[index - 1];
+        return cli_usage("cannot use '%s'; see %s --help", word, argv[0]);
+    }
+    return EXIT_USAGE; /* a parser has said why */
+}
+
+bool cli_int(const char *option, const char *text, long long min, long long max, long long *ret)
+{
+    char *end;
+    errno = 0;
+    const long long v = strtoll(text, &end, 10);
+    if (errno || end == text || *end || v < min || v > max) {
+        cli_usage("%s takes a whole number from %lld to %lld, not '%s'", option, min, max, text);
+        return false;
+    }
+    *ret = v;
+    return true;
+}
+
+bool cli_double(const char *option, const char *text, double min, double max, double *ret)
+{
+    char *end;
+    errno = 0;
+    const double v = strtod(text, &end); /* the command runs in the C locale */
+    if (errno || end == text || *end || !(v >= min && v <= max)) {
+        cli_usage("%s takes a number from %g to %g, not '%s'", option, min, max, text);
+        return false;
+    }
+    *ret = v;
+    return true;
+}
+
+bool cli_bytes(const char *option, const char *text, size_t *ret)
+{
+    char *end;
+    errno = 0;
+    const double v = strtod(text, &end);
+    const char *const units = "KMGT";
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    double scale = 1;
+    for (const char *u = units; unit && u <= unit; u++)
+        scale *= 1024;
+    if (errno || end == text || (*end && (!unit || end[1])) || !(v >= 0 && v * scale < 9e18)) {
+        cli_usage("%s takes bytes, or a number with K, M, G or T, not '%s'", option, text);
+        return false;
+    }
+    *ret = (size_t)(v * scale);
+    return true;
+}
+
+bool cli_split(const char *option, const char *text, enum clv_split *ret)
+{
+    for (int s = 0; s < CLV_SPLIT_COUNT; s++)
+        if (!strcmp(text, clv_split_name((enum clv_split)s))) {
+            *ret = (enum clv_split)s;
+            return true;
+        }
+    cli_usage("%s is train, val or test, not '%s'", option, text);
+    return false;
+}
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+    struct cli_common *c = state->input;
+    switch (key) {
+    case CLI_KEY_DEVICE:
+        c->device.select = arg;
+        return 0;
+    case CLI_KEY_CAPS:
+        c->device.caps = arg;
+        return 0;
+    case CLI_KEY_JSON:
+        c->json = true;
+        return 0;
+    case CLI_KEY_VERBOSE:
+        c->verbose = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+#define JSON_OPTION {"json", CLI_KEY_JSON, NULL, 0, "machine-readable output on stdout", 0}
+#define VERBOSE_OPTION {"verbose", CLI_KEY_VERBOSE, NULL, 0, "say what happens, to stderr", 0}
+static const struct argp_option common_options[] = {
+    {"device", CLI_KEY_DEVICE, "DEV", 0,
+     "best (default), gpu, cpu, nvidia, amd, intel, pocl, P:D or part of a name; $CLAVICLE_DEVICE is the default", 0},
+    {"caps", CLI_KEY_CAPS, "LIST", 0,
+     "mask features: gpu, no-fp16, no-local, local=BYTES, wg=ITEMS, alloc=BYTES, ...", 0},
+    JSON_OPTION, VERBOSE_OPTION, {0}};
+static const struct argp_option plain_options[] = {JSON_OPTION, VERBOSE_OPTION, {0}};
+const struct argp cli_common_argp = {common_options, parse_common, NULL, NULL, NULL, NULL, NULL};
+const struct argp cli_plain_argp = {plain_options, parse_common, NULL, NULL, NULL, NULL, NULL};
+
+static void log_line(void *priv, enum clv_log_level level, const char *line)
+{
+    (void)priv;
+    fprintf(stderr, "%s%s\n", level == CLV_LOG_WARN ? "warning: " : "", line);
+}
+
+struct clv_context *cli_context(const struct cli_common *common)
+{
+    struct clv_context *ctx = clv_context_create(&(struct clv_context_params){
+        .log = log_line, .log_level = common->verbose ? CLV_LOG_DEBUG : CLV_LOG_WARN});
+    if (!ctx) {
+        fputs("clavicle: out of memory\n", stderr);
+        exit(EXIT_INTERNAL);
+    }
+    return ctx;
+}
+
+/* ---- output ---- */
+
+static void print_json(json_t *object, size_t flags)
+{
+    char *text = json_dumps(object, flags | JSON_REAL_PRECISION(17) | JSON_ENSURE_ASCII);
+    if (text)
+        puts(text);
+    else
+        fputs("clavicle: out of memory for JSON\n", stderr);
+    free(text);
+    json_decref(object);
+    fflush(stdout);
+}
+
+void cli_json_line(json_t *object) { print_json(object, JSON_COMPACT); }
+
+void cli_json_print(json_t *object) { print_json(object, JSON_INDENT(2)); }
+
+json_t *cli_real(double x)
+{
+    json_t *v = json_real(x); /* NULL when not finite */
+    return v ? v : json_null();
+}
+
+/* ---- interruption ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+void cli_catch_interrupt(void)
+{
+    /* SA_RESETHAND: the second Ctrl-C ends the program whatever it is doing. */
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+bool cli_interrupted(void) { return interrupted != 0; }

@@ -1,0 +1,288 @@
+/* clavicle train */
+#include "cli.h"
+#include "progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
+    KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
+    KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
+    KEY_CHECKPOINT,
+};
+
+struct options {
+    struct cli_common common;
+    struct clv_run_params run;
+    const char *rate;
+    char optimizer[512];
+    bool quiet;
+};
+
+static const struct argp_option opts[] = {
+    {NULL, 0, NULL, 0, "What and where:", 1},
+    {"data", 'd', "PATH", 0, "folder of class folders with PNG files, MedMNIST .npz, or IDX files", 1},
+    {"out", 'o', "RUN", 0, "folder for everything about this training", 1},
+    {"resume", KEY_RESUME, "RUN", 0, "go on with an interrupted run", 1},
+    {"force", KEY_FORCE, NULL, 0, "replace an existing RUN", 1},
+    {NULL, 0, NULL, 0, "Training:", 2},
+    {"epochs", 'e', "N", 0, "default 10", 2},
+    {"batch", 'b', "N", 0, "default 32", 2},
+    {"seed", 's', "N", 0, "of weights, order, augmentation, dropout and split (default 0)", 2},
+    {"optimizer", KEY_OPTIMIZER, "TEXT", 0, "sgd, adam (default), adamw, rmsprop with options: \"sgd momentum=0.9\"", 2},
+    {"learning-rate", KEY_RATE, "X", 0, "short for the optimizer's learning_rate=X", 2},
+    {"loss", KEY_LOSS, "TEXT", 0, "\"categorical_crossentropy label_smoothing=0.1 class_weight=1,2\"; the default follows from the model's output", 2},
+    {"schedule", KEY_SCHEDULE, "TEXT", 0, "constant, \"step every=30 factor=0.1\", \"cosine final=0\", \"plateau patience=5\"; each takes warmup=STEPS", 2},
+    {"clip-norm", KEY_CLIP, "X", 0, "clip the gradients' global norm", 2},
+    {"monitor", KEY_MONITOR, "NAME", 0, "what the best checkpoint is chosen by: val_loss (default), val_accuracy, val_auc, val_f1, loss, accuracy", 2},
+    {"early-stop", KEY_PATIENCE, "N", 0, "stop after N epochs without improvement", 2},
+    {"min-delta", KEY_MIN_DELTA, "X", 0, "smallest change that is an improvement", 2},
+    {"max-steps", KEY_STEPS, "N", 0, "stop after N optimizer steps", 2},
+    {"checkpoint-seconds", KEY_CHECKPOINT, "S", 0, "write last.safetensors that often within an epoch (default 60)", 2},
+    {NULL, 0, NULL, 0, "Data:", 3},
+    {"split", KEY_SPLIT, "A/B/C", 0, "shares of train/val/test for a folder without them (default 70/15/15)", 3},
+    {"val-fraction", KEY_VAL, "X", 0, "share of train that becomes val where none is given (default 0.15)", 3},
+    {"group-by", KEY_GROUP, "REGEX", 0, "what it matches in a path names the person; persons stay in one split", 3},
+    {"skip-bad", KEY_SKIP, NULL, 0, "go on without damaged files", 3},
+    {"refuse-leaks", KEY_REFUSE, NULL, 0, "stop when a given split shares images or persons", 3},
+    {"preprocess", KEY_PREPROCESS, "TEXT", 0, "\"resize=crop mean=0.5 std=0.5 rotate=90 crop_center=0.9\"", 3},
+    {"augment", KEY_AUGMENT, "TEXT", 0, "\"rotation=10 shift=0.1 zoom=0.1 flip=horizontal brightness=0.1 contrast=0.1\"", 3},
+    {"cache", KEY_CACHE, "BYTES", 0, "memory for decoded images (default 1G)", 3},
+    {"threads", KEY_THREADS, "N", 0, "decoder threads (default: number of CPUs, at most 8)", 3},
+    {NULL, 0, NULL, 0, "Engine:", 4},
+    {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
+    {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
+    {"quiet", KEY_QUIET, NULL, 0, "no progress", 4},
+    {0}};
+
+static error_t number(const char *option, const char *arg, long long max, long long *ret)
+{
+    return cli_int(option, arg, 0, max, ret) ? 0 : EDOM;
+}
+
+static error_t parse_engine(struct options *o, int key, char *arg)
+{
+    static const char *const gemm[] = {"auto", "native", "clblast"};
+    switch (key) {
+    case KEY_GEMM:
+        for (int i = 0; i < 3; i++)
+            if (!strcmp(arg, gemm[i])) {
+                o->run.trainer.gemm = (enum clv_gemm_mode)i;
+                return 0;
+            }
+        cli_usage("--gemm is auto, native or clblast, not '%s'", arg);
+        return EDOM;
+    case KEY_PLAN:
+        if (strcmp(arg, "separate")) {
+            cli_usage("--plan is separate, not '%s'", arg);
+            return EDOM;
+        }
+        o->run.trainer.separate = true;
+        return 0;
+    case KEY_QUIET:
+        o->quiet = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_data(struct options *o, int key, char *arg)
+{
+    struct clv_data_params *d = &o->run.split;
+    long long n = 0;
+    switch (key) {
+    case KEY_SPLIT:
+        d->split = arg;
+        return 0;
+    case KEY_VAL:
+        return cli_double("--val-fraction", arg, 1e-9, .9, &d->val_fraction) ? 0 : EDOM;
+    case KEY_GROUP:
+        d->group_by = arg;
+        return 0;
+    case KEY_SKIP:
+        d->skip_bad = true;
+        return 0;
+    case KEY_REFUSE:
+        d->refuse_leaks = true;
+        return 0;
+    case KEY_PREPROCESS:
+        o->run.trainer.pipeline.preprocess = arg;
+        return 0;
+    case KEY_AUGMENT:
+        o->run.trainer.pipeline.augment = arg;
+        return 0;
+    case KEY_CACHE:
+        return cli_bytes("--cache", arg, &o->run.cache_bytes) ? 0 : EDOM;
+    case KEY_THREADS:
+        if (number("--threads", arg, 1024, &n))
+            return EDOM;
+        o->run.threads = (int)n;
+        return 0;
+    default:
+        return parse_engine(o, key, arg);
+    }
+}
+
+static error_t parse_training(struct options *o, int key, char *arg)
+{
+    struct clv_fit_params *fit = &o->run.fit;
+    struct clv_trainer_params *t = &o->run.trainer;
+    long long n = 0;
+    error_t err = 0;
+    switch (key) {
+    case 'e':
+        err = cli_int("--epochs", arg, 1, 1000000, &n) ? 0 : EDOM;
+        fit->epochs = (int)n;
+        return err;
+    case 'b':
+        err = cli_int("--batch", arg, 1, 1 << 20, &n) ? 0 : EDOM;
+        t->batch = (int)n;
+        return err;
+    case 's':
+        err = number("--seed", arg, INT64_MAX, &n);
+        t->seed = o->run.split.seed = (uint64_t)n;
+        return err;
+    case KEY_OPTIMIZER:
+        t->optimizer = arg;
+        return 0;
+    case KEY_RATE:
+        o->rate = arg;
+        return 0;
+    case KEY_LOSS:
+        t->loss = arg;
+        return 0;
+    case KEY_SCHEDULE:
+        fit->schedule = arg;
+        return 0;
+    case KEY_CLIP:
+        return cli_double("--clip-norm", arg, 0, 1e30, &t->clip_norm) ? 0 : EDOM;
+    case KEY_MONITOR:
+        fit->monitor = arg;
+        return 0;
+    case KEY_PATIENCE:
+        err = number("--early-stop", arg, 1000000, &n);
+        fit->patience = (int)n;
+        return err;
+    case KEY_MIN_DELTA:
+        return cli_double("--min-delta", arg, 0, 1e30, &fit->min_delta) ? 0 : EDOM;
+    case KEY_STEPS:
+        err = number("--max-steps", arg, INT64_MAX, &n);
+        fit->max_steps = (uint64_t)n;
+        return err;
+    case KEY_CHECKPOINT:
+        return cli_double("--checkpoint-seconds", arg, 0.001, 1e9, &o->run.checkpoint_seconds) ? 0 : EDOM;
+    default:
+        return parse_data(o, key, arg);
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        return 0;
+    case 'd':
+        o->run.data = arg;
+        return 0;
+    case 'o':
+        o->run.out = arg;
+        return 0;
+    case KEY_RESUME:
+        o->run.resume = arg;
+        return 0;
+    case KEY_FORCE:
+        o->run.force = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->run.model)
+            return ARGP_ERR_UNKNOWN;
+        o->run.model = arg;
+        return 0;
+    default:
+        return parse_training(o, key, arg);
+    }
+}
+
+/* ---- the run ---- */
+
+struct observer { struct progress progress; };
+
+static int on_event(void *priv, const struct clv_event *e)
+{
+    struct observer *w = priv;
+    progress_event(&w->progress, e);
+    return cli_interrupted();
+}
+
+static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
+                  const struct clv_run_result *r)
+{
+    const char *run = o->run.resume ? o->run.resume : o->run.out;
+    if (err == CLV_ERR_CANCELLED) {
+        cli_note("interrupted after %d epochs and %llu steps; go on with\n  clavicle train --resume %s",
+                 r->epochs, (unsigned long long)r->steps, run);
+        return EXIT_INTERRUPTED;
+    }
+    if (err)
+        return cli_failed(ctx, err);
+    if (!o->common.json)
+        printf("%d epochs on %s (%s); best epoch %d: %s %.6g\n"
+               "checkpoint %s/best.safetensors; measure it with\n  clavicle eval %s\n",
+               r->epochs, r->device, r->stop_reason, r->best_epoch,
+               o->run.fit.monitor ? o->run.fit.monitor : "monitored value", r->best_value, run, run);
+    return EXIT_OK;
+}
+
+static int check_options(struct options *o, const char *name)
+{
+    if (o->run.resume && (o->run.model || o->run.data || o->run.out))
+        return cli_usage("--resume takes model, data and folder from the run: give only --resume RUN; see %s --help", name);
+    if (!o->run.resume && !o->run.model)
+        return cli_usage("no model given; see %s --help", name);
+    if (!o->run.resume && !o->run.data)
+        return cli_usage("no --data given; see %s --help", name);
+    if (!o->run.resume && !o->run.out)
+        return cli_usage("no --out given: the folder for the run; see %s --help", name);
+    if (o->rate) {
+        const char *base = o->run.trainer.optimizer ? o->run.trainer.optimizer : "adam";
+        const int n = snprintf(o->optimizer, sizeof o->optimizer, "%s learning_rate=%s", base, o->rate);
+        if (n < 0 || (size_t)n >= sizeof o->optimizer)
+            return cli_usage("--optimizer is too long");
+        o->run.trainer.optimizer = o->optimizer;
+    }
+    return EXIT_OK;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_common_argp, 0, "Common:", 9}, {0}};
+    static const struct argp argp = {
+        opts, parse, "MODEL\n--resume RUN",
+        "Train MODEL (tutorial-cnn, lenet, mlp, or a model file) into the folder RUN.\v"
+        "Examples:\n  clavicle train tutorial-cnn --data xrays/ --out runs/a --group-by 'person([0-9]+)'\n"
+        "  clavicle train lenet --data pneumoniamnist.npz --out runs/b --epochs 30 --monitor val_auc \\\n"
+        "      --optimizer 'adamw weight_decay=0.01' --schedule 'cosine warmup=100' --augment 'shift=0.1'\n"
+        "  clavicle train --resume runs/a", children, NULL, NULL};
+    struct options o = {.run.fit.on_event = on_event};
+    int code = cli_parse(&argp, argc, argv, &o);
+    if (!code)
+        code = check_options(&o, argv[0]);
+    if (code)
+        return code;
+    struct observer w = {.progress = progress_init(o.common.json, o.quiet)};
+    struct clv_run_result result = {0};
+    o.run.device = o.common.device;
+    o.run.fit.priv = &w;
+    cli_catch_interrupt();
+    struct clv_context *ctx = cli_context(&o.common);
+    const enum clv_err err = clv_run_train(ctx, &o.run, &result);
+    progress_break(&w.progress);
+    code = report(ctx, &o, err, &result);
+    clv_context_destroy(&ctx);
+    return code;
+}

@@ -1,0 +1,89 @@
+#include "csv.h"
+
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool failed(struct csv *c, const char *what)
+{
+    cli_note("clavicle: %s: %s: %s", c->path, what, strerror(errno));
+    return false;
+}
+
+bool csv_open(struct csv *c, const char *path, const char *const *names, int n,
+              const char *const *classes, int n_classes)
+{
+    const size_t size = strlen(path) + 32;
+    *c = (struct csv){.classes = classes, .n_classes = n_classes};
+    c->path = malloc(size);
+    c->tmp = malloc(size);
+    if (!c->path || !c->tmp)
+        return false;
+    strcpy(c->path, path);
+    snprintf(c->tmp, size, "%s.tmp%ld", path, (long)getpid());
+    c->f = strcmp(path, "-") ? fopen(c->tmp, "w") : stdout;
+    if (!c->f)
+        return failed(c, "cannot write");
+    for (int i = 0; i < n; i++)
+        csv_field(c, names[i]);
+    for (int i = 0; i < n_classes; i++) {
+        char name[512];
+        snprintf(name, sizeof name, "prob_%s", classes[i]);
+        csv_field(c, name);
+    }
+    csv_row(c);
+    return true;
+}
+
+void csv_field(struct csv *c, const char *text)
+{
+    if (c->begun)
+        fputc(',', c->f);
+    c->begun = true;
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, c->f);
+        return;
+    }
+    fputc('"', c->f);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', c->f);
+        fputc(*text, c->f);
+    }
+    fputc('"', c->f);
+}
+
+void csv_number(struct csv *c, double value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.9g", value);
+    csv_field(c, text);
+}
+
+void csv_row(struct csv *c)
+{
+    fputc('\n', c->f);
+    c->begun = false;
+}
+
+bool csv_close(struct csv *c, bool keep)
+{
+    bool ok = true;
+    if (c->f && c->f != stdout) {
+        ok = !ferror(c->f) && !fflush(c->f) && !fsync(fileno(c->f));
+        ok = !fclose(c->f) && ok;
+        if (!ok)
+            failed(c, "cannot write");
+        else if (keep && rename(c->tmp, c->path))
+            ok = failed(c, "cannot rename into place");
+        if (!ok || !keep)
+            unlink(c->tmp);
+    }
+    free(c->path);
+    free(c->tmp);
+    *c = (struct csv){0};
+    return ok;
+}
