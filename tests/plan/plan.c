@@ -1,0 +1,179 @@
+/* Whole plans: what must not change the numbers (memory reuse, fusion, batch size, a second trainer),
+ * and that the gradients of branching networks are right. */
+#include "rig.h"
+
+#include <math.h>
+
+static const char cnn[] = "input 13 11 3\nconv2d 7 3 activation=relu\nmaxpool2d 2\n"
+                          "skip = conv2d 7 3 padding=same activation=tanh\n"
+                          "conv2d 7 3 padding=same\nadd from=skip,_\nrelu\nflatten\n"
+                          "dense 9 activation=sigmoid\ndense 3 activation=softmax\n";
+enum { COUNT = 13 * 11 * 3, CLASSES = 3 };
+
+struct result { float *weights, *gradient; size_t n; double loss; };
+
+static struct result train(struct rig *r, const struct clv_trainer_params *p, const char *model,
+                           const float *x, const int32_t *labels, int n, int steps)
+{
+    struct clv_graph *g = rig_graph(r, model);
+    struct clv_trainer *t = NULL;
+    struct result res = {0};
+    ok(r->ctx, clv_trainer_create(r->dev, g, p, &t));
+    for (int i = 0; i < steps; i++)
+        ok(r->ctx, clv_trainer_step(t, x, labels, n, &res.loss));
+    res.weights = rig_weights(r, t, false, &res.n);
+    res.gradient = rig_weights(r, t, true, &res.n);
+    clv_trainer_destroy(&t);
+    clv_graph_destroy(&g);
+    return res;
+}
+
+static void finish(struct result *r)
+{
+    free(r->weights);
+    free(r->gradient);
+}
+
+static double distance(const float *a, const float *b, size_t n)
+{
+    double d = 0, norm = 0;
+    for (size_t i = 0; i < n; i++) {
+        d += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        norm += (double)b[i] * b[i];
+    }
+    return sqrt(d / norm);
+}
+
+Test(plan, reuse_and_repetition_change_no_bit)
+{
+    struct rig r = rig_open(NULL);
+    int32_t labels[6];
+    float *x = rig_samples(6, COUNT, CLASSES, 3, labels);
+    const struct clv_trainer_params p = {.batch = 6, .seed = 5}, q = {.batch = 6, .seed = 5, .separate = true};
+    struct result a = train(&r, &p, cnn, x, labels, 6, 3), b = train(&r, &p, cnn, x, labels, 6, 3),
+                  c = train(&r, &q, cnn, x, labels, 6, 3);
+    cr_expect_arr_eq(a.weights, b.weights, a.n * sizeof *a.weights, "a second run differs");
+    cr_expect_arr_eq(a.weights, c.weights, a.n * sizeof *a.weights, "the arena differs from separate buffers");
+    cr_expect(a.loss > 0 && isfinite(a.loss));
+    finish(&a), finish(&b), finish(&c), free(x);
+    rig_close(&r);
+}
+
+Test(plan, a_short_batch_runs_the_same_program)
+{
+    struct rig r = rig_open(NULL);
+    int32_t labels[8];
+    float *x = rig_samples(8, COUNT, CLASSES, 3, labels);
+    const struct clv_trainer_params exact = {.batch = 5, .seed = 5}, wide = {.batch = 8, .seed = 5};
+    struct result a = train(&r, &exact, cnn, x, labels, 5, 2), b = train(&r, &wide, cnn, x, labels, 5, 2);
+    cr_expect_lt(distance(a.gradient, b.gradient, a.n), 1e-5, "gradients differ by %g",
+                 distance(a.gradient, b.gradient, a.n));
+    cr_expect_float_eq(a.loss, b.loss, 1e-6);
+    finish(&a), finish(&b), free(x);
+    rig_close(&r);
+}
+
+Test(plan, gpu_path_and_clblast_agree_with_the_cpu_path)
+{
+    int32_t labels[6];
+    float *x = rig_samples(6, COUNT, CLASSES, 3, labels);
+    struct rig cpu = rig_open(""), gpu = rig_open("gpu,local=16384,wg=64");
+    const struct clv_trainer_params p = {.batch = 6, .seed = 5, .optimizer = "sgd"},
+                                    q = {.batch = 6, .seed = 5, .optimizer = "sgd", .gemm = CLV_GEMM_MODE_CLBLAST};
+    struct result a = train(&cpu, &p, cnn, x, labels, 6, 1), b = train(&gpu, &p, cnn, x, labels, 6, 1),
+                  c = train(&cpu, &q, cnn, x, labels, 6, 1);
+    cr_expect_lt(distance(b.gradient, a.gradient, a.n), 1e-5);
+    cr_expect_lt(distance(c.gradient, a.gradient, a.n), 1e-5);
+    finish(&a), finish(&b), finish(&c), free(x);
+    rig_close(&cpu), rig_close(&gpu);
+}
+
+/* kann's check: along one random direction of all weights, the loss changes by <gradient, direction>. */
+Test(plan, gradient_of_a_branching_network)
+{
+    struct rig r = rig_open(NULL);
+    static const char smooth[] = "input 9 9 2\na = conv2d 5 3 activation=tanh\nb = avgpool2d 3 from=a strides=2\n"
+                                 "c = conv2d 5 3 strides=2 from=a\nadd from=b,c\nd = tanh\n"
+                                 "globalavgpool2d from=a\ne = dense 4\nflatten from=d\ndense 4\nadd from=e,_\n"
+                                 "dense 3 activation=softmax\n";
+    enum { N = 5, SIZE = 9 * 9 * 2 };
+    int32_t labels[N];
+    float *x = rig_samples(N, SIZE, CLASSES, 9, labels);
+    struct clv_graph *g = rig_graph(&r, smooth);
+    struct clv_trainer *t = NULL;
+    ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){
+        .batch = N, .seed = 2, .optimizer = "sgd learning_rate=0"}, &t));
+    double loss[2], slope = 0;
+    size_t n;
+    ok(r.ctx, clv_trainer_step(t, x, labels, N, &loss[0]));
+    float *w = rig_weights(&r, t, false, &n), *grad = rig_weights(&r, t, true, &n);
+    float *dir = malloc(n * sizeof *dir), *moved = malloc(n * sizeof *moved);
+    struct clv_rng rng = clv_rng_init(4, 4);
+    const double eps = 2e-3;
+    for (size_t i = 0; i < n; i++) {
+        dir[i] = (float)clv_rng_normal(&rng);
+        slope += (double)dir[i] * grad[i];
+    }
+    for (int side = 0; side < 2; side++) {
+        size_t at = 0;
+        for (size_t i = 0; i < n; i++)
+            moved[i] = w[i] + (float)((side ? -eps : eps) * dir[i]);
+        for (size_t i = 0; i < clv_trainer_weights(t); i++) {
+            struct clv_weight_info info;
+            ok(r.ctx, clv_trainer_weight_info(t, i, &info));
+            ok(r.ctx, clv_trainer_set_weight(t, i, moved + at));
+            at += info.count;
+        }
+        ok(r.ctx, clv_trainer_step(t, x, labels, N, &loss[side]));
+    }
+    const double numeric = (loss[0] - loss[1]) / (2 * eps);
+    cr_expect_float_eq(numeric, slope, 2e-3 * fabs(slope) + 1e-4, "numeric %g, gradient %g", numeric, slope);
+    cr_expect_gt(fabs(slope), 1e-2, "the direction says nothing");
+    free(w), free(grad), free(dir), free(moved), free(x);
+    clv_trainer_destroy(&t);
+    clv_graph_destroy(&g);
+    rig_close(&r);
+}
+
+Test(plan, two_trainers_share_a_device)
+{
+    struct rig r = rig_open(NULL);
+    int32_t labels[4];
+    float *x = rig_samples(4, COUNT, CLASSES, 3, labels);
+    const struct clv_trainer_params p = {.batch = 4, .seed = 5};
+    struct result alone = train(&r, &p, cnn, x, labels, 4, 2);
+    struct clv_graph *g[2] = {rig_graph(&r, cnn), rig_graph(&r, cnn)};
+    struct clv_trainer *t[2] = {0};
+    double loss = 0;
+    for (int i = 0; i < 2; i++)
+        ok(r.ctx, clv_trainer_create(r.dev, g[i], &p, &t[i]));
+    for (int step = 0; step < 2; step++)
+        for (int i = 0; i < 2; i++)
+            ok(r.ctx, clv_trainer_step(t[i], x, labels, 4, &loss));
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+        float *w = rig_weights(&r, t[i], false, &n);
+        cr_expect_arr_eq(w, alone.weights, n * sizeof *w);
+        free(w);
+        clv_trainer_destroy(&t[i]);
+        clv_graph_destroy(&g[i]);
+    }
+    finish(&alone), free(x);
+    rig_close(&r);
+}
+
+Test(plan, memory_is_planned)
+{
+    struct rig r = rig_open(NULL);
+    struct clv_graph *g = rig_graph(&r, cnn);
+    struct clv_trainer *t = NULL;
+    ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){.batch = 4}, &t));
+    const struct clv_trainer_memory m = clv_trainer_get_memory(t);
+    char *text = clv_trainer_plan_text(t, true);
+    cr_expect(m.peak == m.activations + m.store + m.io && m.activations > 0 && m.store > 0);
+    cr_expect(text && strstr(text, "conv2d_1 forward") && strstr(text, "update") && strstr(text, "peak"));
+    free(text);
+    clv_trainer_destroy(&t);
+    clv_graph_destroy(&g);
+    rig_close(&r);
+}

@@ -1,0 +1,194 @@
+/* Epochs over sources in memory and callbacks: learning, stopping, and resuming bit for bit. */
+#include "rig.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char model[] = "input 6 5 2\nconv2d 6 3 activation=relu\nflatten\ndropout 0.2\n"
+                            "dense 8 activation=relu\ndense 3 activation=softmax\n";
+enum { COUNT = 60, CLASSES = 3, N = 50 };
+
+struct watch {
+    int batches, epochs, cancel_at, saves;
+    uint64_t steps;
+    double first_loss, last_loss;
+    const char *reason;
+    struct clv_trainer *t;
+    struct clv_fit_state state;
+    char path[256];
+};
+
+static int on_event(void *priv, const struct clv_event *e)
+{
+    struct watch *w = priv;
+    if (e->kind == CLV_EVENT_BATCH)
+        w->batches++;
+    if (e->kind == CLV_EVENT_EPOCH && !w->epochs++)
+        w->first_loss = e->loss;
+    if (e->kind == CLV_EVENT_EPOCH)
+        w->last_loss = e->loss;
+    if (e->kind == CLV_EVENT_END)
+        w->reason = e->stop_reason;
+    return w->cancel_at && w->batches >= w->cancel_at;
+}
+
+static int on_checkpoint(void *priv, const struct clv_fit_state *state, bool epoch_end, bool best)
+{
+    struct watch *w = priv;
+    (void)epoch_end, (void)best;
+    w->state = *state;
+    w->saves++;
+    w->steps = clv_trainer_steps(w->t);
+    return *w->path ? (int)clv_trainer_save(w->t, w->path, NULL) : 0;
+}
+
+struct setting { struct rig r; struct clv_graph *g; struct clv_trainer *t; float *x; int32_t labels[N]; };
+
+static struct setting begin(const char *optimizer)
+{
+    struct setting s = {.r = rig_open(NULL)};
+    s.g = rig_graph(&s.r, model);
+    s.x = rig_samples(N, COUNT, CLASSES, 1, s.labels);
+    ok(s.r.ctx, clv_trainer_create(s.r.dev, s.g, &(struct clv_trainer_params){
+        .batch = 8, .seed = 3, .optimizer = optimizer}, &s.t));
+    return s;
+}
+
+static void end(struct setting *s)
+{
+    free(s->x);
+    clv_trainer_destroy(&s->t);
+    clv_graph_destroy(&s->g);
+    rig_close(&s->r);
+}
+
+Test(fit, learns_and_reports)
+{
+    struct setting s = begin("adam learning_rate=0.01");
+    struct watch w = {.t = s.t};
+    const struct clv_batch_source src = {.x = s.x, .labels = s.labels, .n = N};
+    struct clv_metrics m;
+    ok(s.r.ctx, clv_trainer_fit(s.t, &src, &src, &(struct clv_fit_params){
+        .epochs = 12, .on_event = on_event, .on_checkpoint = on_checkpoint, .priv = &w}));
+    cr_expect_eq(w.epochs, 12);
+    cr_expect_eq(w.batches, 12 * 7);
+    cr_expect_eq(w.saves, 12);
+    cr_expect_eq(clv_trainer_steps(s.t), 12u * 7);
+    cr_expect_str_eq(w.reason, "epochs");
+    cr_expect_lt(w.last_loss, .7 * w.first_loss);
+    ok(s.r.ctx, clv_trainer_evaluate(s.t, &src, -1, &m, NULL, NULL));
+    cr_expect_gt(m.accuracy, .8);
+    cr_expect_eq(m.count, N);
+    clv_metrics_finish(&m);
+    end(&s);
+}
+
+/* Cancelled in the middle of an epoch and resumed by another trainer = never interrupted. */
+Test(fit, resumed_is_uninterrupted_bit_for_bit)
+{
+    struct setting a = begin("adam"), b = begin("adam"), c = begin("adam");
+    struct watch wa = {.t = a.t}, wb = {.t = b.t, .cancel_at = 10}, wc = {.t = c.t};
+    const struct clv_batch_source src = {.x = a.x, .labels = a.labels, .n = N};
+    snprintf(wb.path, sizeof wb.path, "%s/fit-resume-%d.safetensors", getenv("CLAVICLE_TEST_BUILD"), (int)getpid());
+    struct clv_fit_params p = {.epochs = 4, .schedule = "cosine warmup=5", .on_event = on_event,
+                               .on_checkpoint = on_checkpoint, .priv = &wa};
+    ok(a.r.ctx, clv_trainer_fit(a.t, &src, &src, &p));
+    p.priv = &wb;
+    ok(b.r.ctx, clv_trainer_fit(b.t, &src, &src, &p));
+    cr_expect_str_eq(wb.reason, "cancelled");
+    cr_expect_lt(clv_trainer_steps(b.t), clv_trainer_steps(a.t));
+    ok(c.r.ctx, clv_trainer_load(c.t, wb.path));
+    cr_expect_eq(clv_trainer_steps(c.t), wb.state.step);
+    p.priv = &wc;
+    p.resume = &wb.state;
+    ok(c.r.ctx, clv_trainer_fit(c.t, &src, &src, &p));
+    size_t n;
+    float *x = rig_weights(&a.r, a.t, false, &n), *y = rig_weights(&c.r, c.t, false, &n);
+    cr_expect_arr_eq(x, y, n * sizeof *x);
+    remove(wb.path);
+    free(x), free(y);
+    end(&a), end(&b), end(&c);
+}
+
+struct feed { const struct setting *s; size_t at; int rewinds; };
+
+static int next(void *priv, int batch, float *x, int32_t *labels)
+{
+    struct feed *f = priv;
+    const size_t n = f->at + (size_t)batch > N ? N - f->at : (size_t)batch;
+    memcpy(x, f->s->x + f->at * COUNT, n * COUNT * sizeof *x);
+    memcpy(labels, f->s->labels + f->at, n * sizeof *labels);
+    f->at += n;
+    return (int)n;
+}
+
+static int rewind_feed(void *priv, uint64_t epoch)
+{
+    struct feed *f = priv;
+    (void)epoch;
+    f->at = 0;
+    f->rewinds++;
+    return 0;
+}
+
+static int broken(void *priv, int batch, float *x, int32_t *labels)
+{
+    (void)priv, (void)batch, (void)x, (void)labels;
+    return CLV_ERR_IO;
+}
+
+Test(fit, batches_from_a_callback)
+{
+    struct setting s = begin("adam learning_rate=0.01");
+    struct watch w = {.t = s.t};
+    struct feed f = {.s = &s};
+    const struct clv_batch_source src = {.next = next, .rewind = rewind_feed, .priv = &f},
+                                  bad = {.next = broken};
+    ok(s.r.ctx, clv_trainer_fit(s.t, &src, NULL, &(struct clv_fit_params){
+        .epochs = 3, .on_event = on_event, .priv = &w}));
+    cr_expect_eq(w.batches, 3 * 7);
+    cr_expect_eq(f.rewinds, 3);
+    cr_expect_eq(clv_trainer_fit(s.t, &bad, NULL, NULL), CLV_ERR_IO);
+    end(&s);
+}
+
+Test(fit, early_stopping_and_limits)
+{
+    struct setting s = begin("sgd learning_rate=0");
+    struct watch w = {.t = s.t};
+    const struct clv_batch_source src = {.x = s.x, .labels = s.labels, .n = N};
+    struct clv_fit_params p = {.epochs = 50, .patience = 2, .on_event = on_event, .priv = &w};
+    ok(s.r.ctx, clv_trainer_fit(s.t, &src, &src, &p));
+    cr_expect_eq(w.epochs, 3, "a frozen net improves once, then never: %d epochs", w.epochs);
+    cr_expect_str_eq(w.reason, "early stopping");
+    p.patience = 0;
+    p.max_steps = clv_trainer_steps(s.t) + 5;
+    ok(s.r.ctx, clv_trainer_fit(s.t, &src, NULL, &p));
+    cr_expect_eq(clv_trainer_steps(s.t), p.max_steps);
+    cr_expect_str_eq(w.reason, "max_steps");
+    end(&s);
+}
+
+Test(fit, a_diverging_loss_stops_with_its_step)
+{
+    struct setting s = begin("sgd learning_rate=1e30");
+    const struct clv_batch_source src = {.x = s.x, .labels = s.labels, .n = N};
+    cr_expect_eq(clv_trainer_fit(s.t, &src, NULL, NULL), CLV_ERR_NONFINITE);
+    cr_expect(strstr(clv_error_text(s.r.ctx), "step"), "%s", clv_error_text(s.r.ctx));
+    end(&s);
+}
+
+Test(fit, wrong_arguments_are_named)
+{
+    struct setting s = begin("adam");
+    const struct clv_batch_source src = {.x = s.x, .labels = s.labels, .n = N}, none = {0};
+    int32_t bad = 7;
+    double loss;
+    cr_expect_eq(clv_trainer_fit(s.t, &none, NULL, NULL), CLV_ERR_ARG);
+    cr_expect_eq(clv_trainer_fit(s.t, &src, NULL, &(struct clv_fit_params){.monitor = "val_auc"}), CLV_ERR_ARG);
+    cr_expect_eq(clv_trainer_fit(s.t, &src, NULL, &(struct clv_fit_params){.schedule = "cosin"}), CLV_ERR_ARG);
+    cr_expect_eq(clv_trainer_step(s.t, s.x, &bad, 1, &loss), CLV_ERR_ARG);
+    cr_expect_eq(clv_trainer_step(s.t, s.x, s.labels, 9, &loss), CLV_ERR_ARG);
+    end(&s);
+}
