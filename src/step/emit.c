@@ -166,6 +166,16 @@ struct clv_tensor *clv_emit_grad_in(struct clv_emit *e, const struct clv_node *n
     return mine->grad;
 }
 
+struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i)
+{
+    return e->node[node->id].weight[i];
+}
+
+struct clv_tensor *clv_emit_weight_grad(struct clv_emit *e, const struct clv_node *node, int i)
+{
+    return e->node[node->id].weight_grad[i];
+}
+
 enum clv_act clv_emit_act(struct clv_emit *e, const struct clv_node *node)
 {
     return e->fusion[node->id].act;
