@@ -1,0 +1,57 @@
+/* The register tile of the vector schedule: MR rows by NV vectors of VW floats, all accumulators in
+ * registers. -D VW (4, 8, 16), MR, NV; MIN_VECTOR_WIDTH where the compiler takes the attribute that
+ * keeps 512-bit registers in use. */
+#if VW == 16
+typedef float16 vec;
+#define VLOAD vload16
+#define VSTORE vstore16
+#elif VW == 8
+typedef float8 vec;
+#define VLOAD vload8
+#define VSTORE vstore8
+#else
+typedef float4 vec;
+#define VLOAD vload4
+#define VSTORE vstore4
+#endif
+#define NL (NV * VW)
+#define UNROLL _Pragma("unroll")
+
+#ifdef MIN_VECTOR_WIDTH
+#define VECTOR_KERNEL                                                                              \
+    __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((min_vector_width(512))) __kernel void
+#else
+#define VECTOR_KERNEL __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void
+#endif
+
+/* acc[r][v] += sum over k < count of a[r * a_row + k * a_step] * b[k * b_step + v * VW ..]. With the
+ * three strides it serves every pass. A macro, because OpenCL C 1.2 has no generic address space. */
+#define TILE_ACCUMULATE(acc, a, a_row, a_step, b, b_step, count)                                   \
+    do {                                                                                           \
+        for (int k_ = 0; k_ < (count); k_++) {                                                     \
+            vec b_[NV];                                                                            \
+            UNROLL for (int v_ = 0; v_ < NV; v_++) b_[v_] = VLOAD(v_, (b) + k_ * (b_step));        \
+            UNROLL for (int r_ = 0; r_ < MR; r_++)                                                 \
+            {                                                                                      \
+                const vec a_ = (vec)((a)[r_ * (a_row) + k_ * (a_step)]);                           \
+                UNROLL for (int v_ = 0; v_ < NV; v_++) acc[r_][v_] = fma(a_, b_[v_], acc[r_][v_]); \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+#define TILE_ZERO(acc)                                                                             \
+    do {                                                                                           \
+        UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
+            UNROLL for (int v_ = 0; v_ < NV; v_++) acc[r_][v_] = (vec)(0.0f);                      \
+    } while (0)
+/* Rows lie `step` elements apart. */
+#define TILE_LOAD(acc, p, step)                                                                    \
+    do {                                                                                           \
+        UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
+            UNROLL for (int v_ = 0; v_ < NV; v_++) acc[r_][v_] = VLOAD(v_, (p) + r_ * (step));     \
+    } while (0)
+#define TILE_STORE(acc, p, step)                                                                   \
+    do {                                                                                           \
+        UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
+            UNROLL for (int v_ = 0; v_ < NV; v_++) VSTORE(acc[r_][v_], v_, (p) + r_ * (step));     \
+    } while (0)

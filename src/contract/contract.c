@@ -1,0 +1,145 @@
+/* What every schedule needs around its products: the activation gradient, the second stage of sums
+ * that were cut into slices, labels and costs. */
+#include "contract/schedule.h"
+
+CLV_SOURCE(contract_gradient);
+CLV_SOURCE(contract_reduce);
+
+enum {
+    MAX_SLICES = 32,
+    MAX_PART_BYTES = 16 << 20, /* of all slices together: the second stage must stay cheap */
+};
+
+double clv_contract_flops(const struct clv_conv *c)
+{
+    return 2.0 * c->oh * c->ow * c->co * (double)clv_conv_k(c);
+}
+
+int clv_contract_act_code(enum clv_act act)
+{
+    return act == CLV_ACT_SIGMOID || act == CLV_ACT_TANH ? (int)act : 0;
+}
+
+int clv_contract_flags(enum clv_act act, bool accumulate)
+{
+    return (accumulate ? CLV_EPILOGUE_ACCUMULATE : 0) |
+           (act == CLV_ACT_RELU ? CLV_EPILOGUE_RELU : 0);
+}
+
+struct clv_emit_info clv_contract_info(const struct clv_emit *e, const struct clv_contract *p,
+                                       enum clv_pass pass, const char *what)
+{
+    const struct clv_conv *c = &p->conv;
+    const double in = (double)c->ih * c->iw * c->ci, out = (double)c->oh * c->ow * c->co;
+    return (struct clv_emit_info){
+        .node = p->node,
+        .pass = pass,
+        .what = what,
+        .flops = clv_contract_flops(c) * e->batch,
+        .bytes = sizeof(float) * (e->batch * (in + out) + (double)clv_conv_k(c) * c->co),
+    };
+}
+
+/* A step beside the product: its arithmetic is not counted. */
+static struct clv_emit_info aside(const struct clv_contract *p, enum clv_pass pass,
+                                  const char *what)
+{
+    return (struct clv_emit_info){.node = p->node, .pass = pass, .what = what};
+}
+
+int clv_contract_slices(int64_t units, int64_t min_units, int64_t part_elements)
+{
+    const int64_t by_size = MAX_PART_BYTES / (int64_t)sizeof(float) / part_elements;
+    const int64_t by_work = units / CLV_MAX(min_units, 1);
+    /* Large filters: at least a few slices, so that there is something to share out. */
+    const int64_t n = CLV_MIN(CLV_MIN(by_work, CLV_MAX(by_size, 4)), MAX_SLICES);
+    return (int)CLV_MAX(n, 1);
+}
+
+enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_contract *p)
+{
+    if (p->act == CLV_ACT_LINEAR)
+        return CLV_OK;
+    const struct clv_emit_info info = aside(p, CLV_PASS_BACKWARD, "activation gradient");
+    const int pixels = p->conv.oh * p->conv.ow;
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){.source = &clv_cl_contract_gradient,
+                                  .name = "contract_act_gradient",
+                                  .options = "",
+                                  .dims = 2,
+                                  .global = {(size_t)p->conv.co, (size_t)e->batch * (size_t)pixels},
+                                  clv_args(CLV_IN(e->state), CLV_INOUT(p->dy), CLV_IN(p->y),
+                                           CLV_I32(pixels), CLV_I32(p->conv.co),
+                                           CLV_I32(clv_y_pitch(p, p->dy)),
+                                           CLV_I32(clv_y_pitch(p, p->y)), CLV_I32(p->act))});
+}
+
+/* target = act(sum [+ bias] [+ target]) */
+static enum clv_err reduce_rows(struct clv_emit *e, const struct clv_emit_info *info,
+                                const struct clv_part *part, struct clv_tensor *target,
+                                struct clv_tensor *bias, int cols, int pixels, int pitch,
+                                enum clv_act act, bool accumulate)
+{
+    const int code = clv_contract_act_code(act);
+    const char *options = code ? clv_emit_options(e, "-DACT=%d", code) : "";
+    if (!options)
+        return CLV_ERR_NOMEM;
+    return clv_emit_kernel(
+        e, info,
+        &(struct clv_kernel_step){
+            .source = &clv_cl_contract_reduce,
+            .name = "contract_reduce_output",
+            .options = options,
+            .dims = 2,
+            .global = {(size_t)cols, (size_t)part->rows},
+            clv_args(CLV_IN(e->state), CLV_IN(part->t), CLV_IN(bias ? bias : part->t),
+                     CLV_OUT_OR_ADD(target, accumulate), CLV_I32(part->rows), CLV_I32(cols),
+                     CLV_I32(part->lanes), CLV_I32(part->slices), CLV_I32(pixels), CLV_I32(pitch),
+                     CLV_I32(bias != NULL), CLV_I32(clv_contract_flags(act, accumulate)))});
+}
+
+enum clv_err clv_contract_reduce_output(struct clv_emit *e, const struct clv_contract *p,
+                                        const struct clv_part *part)
+{
+    const struct clv_emit_info info = aside(p, CLV_PASS_FORWARD, "forward sum");
+    return reduce_rows(e, &info, part, p->y, p->bias, p->conv.co, p->conv.oh * p->conv.ow,
+                       clv_y_pitch(p, p->y), p->act, false);
+}
+
+enum clv_err clv_contract_reduce_data(struct clv_emit *e, const struct clv_contract *p,
+                                      const struct clv_part *part)
+{
+    const struct clv_emit_info info = aside(p, CLV_PASS_BACKWARD, "backward data sum");
+    return reduce_rows(e, &info, part, p->dx, NULL, p->conv.ci, p->conv.ih * p->conv.iw,
+                       clv_x_pitch(p, p->dx), CLV_ACT_LINEAR, p->accumulate);
+}
+
+enum clv_err clv_contract_reduce_weights(struct clv_emit *e, const struct clv_contract *p,
+                                         const struct clv_part *part)
+{
+    const struct clv_emit_info info = aside(p, CLV_PASS_BACKWARD, "backward weights sum");
+    /* Without a bias its place in the argument list is taken by dw, which the kernel leaves alone.
+     */
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){
+            .source = &clv_cl_contract_reduce,
+            .name = "contract_reduce_weights",
+            .options = "",
+            .dims = 2,
+            .global = {(size_t)p->conv.co, (size_t)part->rows},
+            clv_args(CLV_IN(part->t), CLV_OUT(p->dw), CLV_OUT(p->dbias ? p->dbias : p->dw),
+                     CLV_I32(part->rows), CLV_I32(p->conv.co), CLV_I32(part->lanes),
+                     CLV_I32(part->slices), CLV_I32(p->dbias != NULL))});
+}
+
+enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_schedule *schedule,
+                               const struct clv_contract *p, enum clv_pass pass)
+{
+    if (!schedule->supports(e->caps, &p->conv, pass)) {
+        schedule = &clv_schedule_simple;
+        e->variant = schedule->name;
+    }
+    return pass == CLV_PASS_FORWARD ? schedule->forward(e, p) : schedule->backward(e, p);
+}

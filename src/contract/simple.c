@@ -1,0 +1,99 @@
+/* The schedule that runs anywhere: one work-item per output element, plain loops. */
+#include "contract/schedule.h"
+
+CLV_SOURCE(contract_simple);
+
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_pass pass)
+{
+    (void)caps;
+    (void)c;
+    (void)pass;
+    return true;
+}
+
+static const char *options(struct clv_emit *e, enum clv_act act)
+{
+    const int code = clv_contract_act_code(act);
+    return code ? clv_emit_options(e, "-DACT=%d", code) : "";
+}
+
+static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p)
+{
+    const struct clv_conv *c = &p->conv;
+    const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_FORWARD, "forward");
+    const char *opts = options(e, p->act);
+    if (!opts)
+        return CLV_ERR_NOMEM;
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){
+            .source = &clv_cl_contract_simple,
+            .name = "contract_simple_forward",
+            .options = opts,
+            .dims = 3,
+            .global = {(size_t)c->co, (size_t)c->oh * (size_t)c->ow, (size_t)e->batch},
+            clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_IN(p->bias ? p->bias : p->w),
+                     CLV_OUT(p->y), CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->y)),
+                     CLV_I32(c->groups), CLV_I32(p->bias != NULL),
+                     CLV_I32(clv_contract_flags(p->act, false)))});
+}
+
+static enum clv_err backward_data(struct clv_emit *e, const struct clv_contract *p)
+{
+    const struct clv_conv *c = &p->conv;
+    const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){
+            .source = &clv_cl_contract_simple,
+            .name = "contract_simple_data",
+            .options = "",
+            .dims = 3,
+            .global = {(size_t)c->ci, (size_t)c->ih * (size_t)c->iw, (size_t)e->batch},
+            clv_args(
+                CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w), CLV_OUT_OR_ADD(p->dx, p->accumulate),
+                CLV_GEOMETRY(c, clv_x_pitch(p, p->dx), clv_y_pitch(p, p->dy)), CLV_I32(c->groups),
+                CLV_I32(clv_contract_flags(CLV_ACT_LINEAR, p->accumulate)))});
+}
+
+static enum clv_err backward_weights(struct clv_emit *e, const struct clv_contract *p)
+{
+    const struct clv_conv *c = &p->conv;
+    const int rows = (int)clv_conv_k(c) + 1;
+    const int64_t elements = (int64_t)rows * c->co;
+    const int64_t lines = (int64_t)e->batch * c->oh;
+    const int slices = clv_contract_slices(lines, 8, elements);
+    struct clv_tensor *part =
+        clv_emit_scratch(e, CLV_F32, slices * elements, "weight gradient slices");
+    if (!part)
+        return CLV_ERR_NOMEM;
+    const struct clv_emit_info info =
+        clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward weights");
+    CLV_TRY(
+        clv_emit_kernel(e, &info,
+                        &(struct clv_kernel_step){
+                            .source = &clv_cl_contract_simple,
+                            .name = "contract_simple_weights",
+                            .options = "",
+                            .dims = 3,
+                            .global = {(size_t)c->co, (size_t)rows, (size_t)slices},
+                            clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(part),
+                                     CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy)),
+                                     CLV_I32(c->groups), CLV_I32(e->batch), CLV_I32(slices))}));
+    return clv_contract_reduce_weights(
+        e, p, &(struct clv_part){.t = part, .rows = rows, .lanes = c->co, .slices = slices});
+}
+
+static enum clv_err backward(struct clv_emit *e, const struct clv_contract *p)
+{
+    CLV_TRY(clv_contract_act_gradient(e, p));
+    CLV_TRY(backward_weights(e, p));
+    return p->dx ? backward_data(e, p) : CLV_OK;
+}
+
+const struct clv_schedule clv_schedule_simple = {
+    .name = "simple",
+    .supports = supports,
+    .forward = forward,
+    .backward = backward,
+};
