@@ -1,0 +1,198 @@
+/* conv2d: y[n][oh][ow][f] = bias[f] + sum over kh, kw, c of x[n][oh sh - pt + kh dh][ow sw - pl +
+ * kw dw][c]
+ * * kernel[kh][kw][c][f], zeros outside the input. Keras' Conv2D; "same" puts the odd row or column
+ * of padding below and to the right. */
+#include "ops/conv2d.h"
+
+#include "base/util.h"
+#include "ops/contract_op.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SIZE = 4096 };
+
+static const struct clv_opt conv2d_opts[] = {
+    {"filters", "number of output channels", CLV_OPT_INT,
+     offsetof(struct clv_conv2d_params, filters), NULL, 1, 65536},
+    {"kernel_size", "height and width of the filters, in pixels", CLV_OPT_PAIR,
+     offsetof(struct clv_conv2d_params, kernel_size), "3", 1, MAX_SIZE},
+    {"strides", "step of the filters, in pixels", CLV_OPT_PAIR,
+     offsetof(struct clv_conv2d_params, strides), "1", 1, MAX_SIZE},
+    {"padding",
+     "valid: none; same: output is input / strides, rounded up; or rows,columns of zeros on each "
+     "side; "
+     "or top,left,bottom,right",
+     CLV_OPT_STRING, offsetof(struct clv_conv2d_params, padding), "valid", 0, 0},
+    {"dilation_rate", "distance of the filters' taps, in pixels", CLV_OPT_PAIR,
+     offsetof(struct clv_conv2d_params, dilation), "1", 1, MAX_SIZE},
+    {"groups", "channels are cut into that many groups, convolved each by itself", CLV_OPT_INT,
+     offsetof(struct clv_conv2d_params, groups), "1", 1, 65536},
+    {"use_bias", "add a trained constant to each output channel", CLV_OPT_BOOL,
+     offsetof(struct clv_conv2d_params, use_bias), "true", 0, 0},
+    {"kernel_initializer", "distribution of the first weights", CLV_OPT_ENUM,
+     offsetof(struct clv_conv2d_params, kernel_initializer), "glorot_uniform",
+     .names = clv_init_names},
+    {"l1", "penalty l1 * sum |w| on the kernel", CLV_OPT_DOUBLE,
+     offsetof(struct clv_conv2d_params, l1), "0", 0, 1e6},
+    {"l2", "penalty l2 * sum w^2 on the kernel", CLV_OPT_DOUBLE,
+     offsetof(struct clv_conv2d_params, l2), "0", 0, 1e6},
+    {NULL},
+};
+
+/* One, two or four numbers separated by commas: both axes, rows and columns, or the four sides. */
+static bool parse_padding(const char *text, int pad[4])
+{
+    int n = 0, value[4];
+    for (const char *s = text;; s++) {
+        char *end;
+        const long v = strtol(s, &end, 10);
+        if (end == s || *s < '0' || *s > '9' || v > MAX_SIZE || n == 4)
+            return false;
+        value[n++] = (int)v;
+        s = end;
+        if (!*s)
+            break;
+        if (*s != ',')
+            return false;
+    }
+    for (int i = 0; i < 4; i++)
+        pad[i] = value[n == 4 ? i : n == 2 ? i % 2 : 0];
+    return n != 3;
+}
+
+/* Output size of an axis, and the padding before it. `after` is given for explicit padding. */
+static int place_axis(bool same, int in, int k, int stride, int dilation, int after, int *before)
+{
+    const int reach = (k - 1) * dilation + 1;
+    if (!same)
+        return in + *before + after < reach ? 0 : (in + *before + after - reach) / stride + 1;
+    const int out = (int)clv_div_up(in, stride);
+    *before = CLV_MAX((out - 1) * stride + reach - in, 0) / 2;
+    return out;
+}
+
+bool clv_conv2d_geometry(const struct clv_conv2d_params *q, struct clv_shape in,
+                         struct clv_conv *ret)
+{
+    int pad[4] = {0}; /* top, left, bottom, right */
+    const bool same = !strcmp(q->padding, "same");
+    if (!same && strcmp(q->padding, "valid") && !parse_padding(q->padding, pad))
+        return false;
+    *ret = (struct clv_conv){
+        .ih = in.h,
+        .iw = in.w,
+        .ci = in.c,
+        .co = q->filters,
+        .kh = q->kernel_size[0],
+        .kw = q->kernel_size[1],
+        .sh = q->strides[0],
+        .sw = q->strides[1],
+        .dh = q->dilation[0],
+        .dw = q->dilation[1],
+        .pt = pad[0],
+        .pl = pad[1],
+        .groups = q->groups,
+    };
+    ret->oh = place_axis(same, in.h, ret->kh, ret->sh, ret->dh, pad[2], &ret->pt);
+    ret->ow = place_axis(same, in.w, ret->kw, ret->sw, ret->dw, pad[3], &ret->pl);
+    return true;
+}
+
+static enum clv_err conv2d_infer(struct clv_graph *g, struct clv_node *node)
+{
+    const struct clv_conv2d_params *q = node->params;
+    const struct clv_node *in = node->in[0];
+    struct clv_conv c;
+    if (!clv_conv2d_geometry(q, in->shape, &c))
+        return clv_fail(
+            &g->err, CLV_ERR_MODEL,
+            "%s: padding=%s is neither valid, same, nor 1, 2 or 4 numbers in 0..%d separated "
+            "by commas",
+            node->name, q->padding, MAX_SIZE);
+    if (c.oh < 1 || c.ow < 1)
+        return clv_fail(
+            &g->err, CLV_ERR_SHAPE,
+            "%s: input %s (%dx%dx%d) is smaller than the kernel %dx%d%s; use padding=same or a "
+            "smaller kernel_size",
+            node->name, in->name, c.ih, c.iw, c.ci, c.kh, c.kw,
+            c.dh > 1 || c.dw > 1 ? " with its dilation" : "");
+    if (c.ci % c.groups || c.co % c.groups)
+        return clv_fail(&g->err, CLV_ERR_SHAPE,
+                        "%s: groups=%d divides not both the %d channels of %s and filters=%d",
+                        node->name, c.groups, c.ci, in->name, c.co);
+    node->shape = (struct clv_shape){c.oh, c.ow, c.co};
+    const int64_t taps = (int64_t)c.kh * c.kw;
+    const struct clv_weight kernel = {
+        .name = "kernel",
+        .n_dims = 4,
+        .dims = {c.kh, c.kw, c.ci / c.groups, c.co},
+        .init = (enum clv_init)q->kernel_initializer,
+        .fan_in = taps * (c.ci / c.groups),
+        .fan_out = taps * c.co,
+        .l1 = q->l1,
+        .l2 = q->l2,
+    };
+    return clv_contract_op_weights(g, node, &kernel, c.co, q->use_bias);
+}
+
+static struct clv_conv geometry_of(const struct clv_node *node)
+{
+    struct clv_conv c = {0};
+    (void)clv_conv2d_geometry(node->params, node->in[0]->shape, &c);
+    return c;
+}
+
+static void conv2d_cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost)
+{
+    const struct clv_conv c = geometry_of(node);
+    clv_contract_op_cost(&c, pass, cost);
+}
+
+static bool supports(const struct clv_schedule *s, const struct clv_caps *caps,
+                     const struct clv_node *node, enum clv_pass pass)
+{
+    const struct clv_conv c = geometry_of(node);
+    return s->supports(caps, &c, pass);
+}
+
+static enum clv_err emit(const struct clv_schedule *s, struct clv_emit *e,
+                         const struct clv_node *node, enum clv_pass pass)
+{
+    const struct clv_conv c = geometry_of(node);
+    return clv_contract_op_emit(e, node, &c, pass, s);
+}
+
+#define SCHEDULE(name)                                                                             \
+    static bool name##_supports(const struct clv_caps *caps, const struct clv_node *node,          \
+                                enum clv_pass pass)                                                \
+    {                                                                                              \
+        return supports(&clv_schedule_##name, caps, node, pass);                                   \
+    }                                                                                              \
+    static enum clv_err name##_emit(struct clv_emit *e, const struct clv_node *node,               \
+                                    enum clv_pass pass)                                            \
+    {                                                                                              \
+        return emit(&clv_schedule_##name, e, node, pass);                                          \
+    }
+SCHEDULE(vector)
+SCHEDULE(tiled)
+SCHEDULE(simple)
+
+static const struct clv_variant conv2d_variants[] = {
+    {"vector", vector_supports, vector_emit},
+    {"tiled", tiled_supports, tiled_emit},
+    {"simple", simple_supports, simple_emit},
+    {0},
+};
+
+const struct clv_op clv_op_conv2d = {
+    .name = "conv2d",
+    .help = "Convolution with trained filters.",
+    .params_size = sizeof(struct clv_conv2d_params),
+    .opts = conv2d_opts,
+    .n_in_min = 1,
+    .n_in_max = 1,
+    .flags = CLV_OP_FUSES_ACT,
+    .infer = conv2d_infer,
+    .cost = conv2d_cost,
+    .variants = conv2d_variants,
+};

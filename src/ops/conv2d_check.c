@@ -1,0 +1,103 @@
+#include "check/check.h"
+#include "ops/conv2d.h"
+
+enum { SMALL = CLV_CHECK_SMALL, PITCH = CLV_CHECK_PITCH, BENCH = CLV_CHECK_BENCH };
+
+/* Sizes lie around the edges of the register tiles (4 to 16 pixels, 16 to 64 channels), of the
+ * strips and of the GPU tiles (32, 64). Cases with n below batch have NaN in the samples past n. */
+static const struct clv_check_case cases[] = {
+    {"one", "filters=1 kernel_size=1", {{1, 1, 1}}, .batch = 1, .flags = SMALL},
+    {"image is kernel", "filters=5", {{3, 3, 2}}, .n = 1, .flags = SMALL},
+    {"first layer", "filters=32 activation=relu", {{9, 10, 3}}, .flags = SMALL},
+    {"one channel",
+     "filters=6 kernel_size=5 activation=tanh",
+     {{9, 8, 1}},
+     .batch = 3,
+     .flags = SMALL},
+    {"channels 5 to 17",
+     "filters=17 activation=sigmoid",
+     {{5, 7, 5}},
+     .batch = 3,
+     .n = 2,
+     .flags = SMALL},
+    {"channels 16 to 16", "filters=16 padding=same activation=relu", {{6, 15, 16}}, .flags = SMALL},
+    {"channels 17 to 31", "filters=31 padding=same", {{4, 13, 17}}},
+    {"channels 31 to 33", "filters=33 activation=relu", {{5, 9, 31}}, .batch = 3, .n = 2},
+    {"channels 33 to 48", "filters=48 padding=same activation=relu", {{5, 9, 33}}},
+    {"channels 48 to 64", "filters=64 activation=relu", {{8, 8, 48}}, .batch = 1},
+    {"channels 32 to 65", "filters=65", {{5, 8, 32}}, .batch = 1},
+    {"pieces", "filters=64 padding=same activation=relu", {{5, 29, 67}}, .batch = 2, .n = 1},
+    {"wide", "filters=8 kernel_size=1x3", {{2, 300, 4}}, .batch = 1},
+    {"tall", "filters=8 kernel_size=5x1 padding=same", {{67, 2, 4}}, .batch = 1},
+    {"short batch", "filters=32 activation=relu", {{7, 8, 16}}, .batch = 32, .n = 3},
+    {"same 2x2", "filters=4 kernel_size=2 padding=same", {{5, 6, 3}}, .flags = SMALL},
+    {"same 4x3 stride 2",
+     "filters=7 kernel_size=4x3 strides=2 padding=same",
+     {{9, 8, 3}},
+     .flags = SMALL},
+    {"explicit", "filters=9 padding=2,1 activation=relu", {{4, 6, 3}}, .flags = SMALL},
+    {"explicit, wider than the kernel",
+     "filters=3 kernel_size=2 padding=3",
+     {{3, 4, 2}},
+     .flags = SMALL},
+    {"four sides", "filters=5 padding=0,1,2,0", {{5, 4, 3}}, .flags = SMALL},
+    {"stride 2", "filters=16 strides=2 activation=relu", {{9, 10, 8}}, .flags = SMALL},
+    {"stride 2 same", "filters=33 strides=2 padding=same activation=relu", {{8, 11, 16}}},
+    {"stride 3x1", "filters=6 kernel_size=2x3 strides=3x1", {{11, 7, 5}}, .flags = SMALL},
+    {"stride past the kernel", "filters=5 kernel_size=1 strides=3x2", {{8, 9, 6}}, .flags = SMALL},
+    {"dilation 2", "filters=16 dilation_rate=2 activation=relu", {{8, 9, 5}}, .flags = SMALL},
+    {"dilation 2x3 same", "filters=12 dilation_rate=2x3 padding=same", {{7, 10, 4}}},
+    {"stride and dilation", "filters=9 strides=2 dilation_rate=1x2 padding=1", {{9, 12, 3}}},
+    {"groups 2", "filters=6 groups=2 padding=same activation=relu", {{5, 6, 4}}, .flags = SMALL},
+    {"groups 3, stride", "filters=9 groups=3 strides=2", {{7, 7, 6}}, .flags = SMALL},
+    {"depthwise", "filters=5 groups=5 padding=same", {{6, 7, 5}}, .flags = SMALL},
+    {"depthwise, two each", "filters=10 groups=5 dilation_rate=2 padding=same", {{6, 7, 5}}},
+    {"no bias", "filters=17 use_bias=false activation=relu", {{6, 6, 7}}, .flags = SMALL},
+    {"1x1", "filters=31 kernel_size=1 activation=relu", {{5, 7, 33}}, .n = 1},
+    {"pitch", "filters=20 padding=same activation=relu", {{5, 6, 7}}, .flags = SMALL | PITCH},
+    {"pitch, stride",
+     "filters=5 strides=2 activation=sigmoid",
+     {{7, 8, 3}},
+     .flags = SMALL | PITCH},
+    {"tutorial 1", "filters=32 activation=relu", {{224, 224, 3}}, .batch = 32, .flags = BENCH},
+    {"tutorial 2", "filters=64 activation=relu", {{111, 111, 32}}, .batch = 32, .flags = BENCH},
+    {"tutorial 3", "filters=128 activation=relu", {{54, 54, 64}}, .batch = 32, .flags = BENCH},
+    {"tutorial 4", "filters=128 activation=relu", {{26, 26, 128}}, .batch = 32, .flags = BENCH},
+};
+
+/* One output value: sample n, pixel (y, x), channel f. */
+static double convolve(const struct clv_check_ref *r, const struct clv_conv *c, int n, int y, int x,
+                       int f)
+{
+    const int cig = c->ci / c->groups, first = f / (c->co / c->groups) * cig;
+    double sum = r->node->n_weights > 1 ? r->weight[1][f] : 0;
+    for (int h = 0; h < c->kh; h++) {
+        const int row = y * c->sh - c->pt + h * c->dh;
+        for (int w = 0; w < c->kw; w++) {
+            const int col = x * c->sw - c->pl + w * c->dw;
+            if (row < 0 || row >= c->ih || col < 0 || col >= c->iw)
+                continue;
+            const double *p = r->in[0] + (((int64_t)n * c->ih + row) * c->iw + col) * c->ci + first;
+            const double *k = r->weight[0] + (int64_t)(h * c->kw + w) * cig * c->co + f;
+            for (int i = 0; i < cig; i++)
+                sum += p[i] * k[(int64_t)i * c->co];
+        }
+    }
+    return sum;
+}
+
+static void reference(const struct clv_check_ref *r)
+{
+    struct clv_conv c;
+    if (!clv_conv2d_geometry(r->node->params, r->node->in[0]->shape, &c))
+        return;
+    double *out = r->out;
+    for (int n = 0; n < r->n; n++)
+        for (int y = 0; y < c.oh; y++)
+            for (int x = 0; x < c.ow; x++)
+                for (int f = 0; f < c.co; f++)
+                    *out++ = convolve(r, &c, n, y, x, f);
+}
+
+const struct clv_check clv_check_conv2d = {
+    .op = "conv2d", CLV_CHECK_CASES(cases), .reference = reference, .atol = 3e-6, .rtol = 1e-5};
