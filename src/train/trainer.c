@@ -58,15 +58,26 @@ static enum clv_err add_loss(struct clv_trainer *t)
     return clv_graph_check(t->graph);
 }
 
-static enum clv_err set_input(struct clv_trainer *t)
+/* Inputs that are no images (more than four channels) are taken as they come. */
+static enum clv_err set_normalise(struct clv_trainer *t)
 {
     struct clv_pipeline pipeline;
-    t->input = t->graph->input->shape;
-    const int64_t count = clv_shape_count(t->input);
-    t->outputs = (int)clv_shape_count(t->graph->output->shape);
+    if (t->input.c > CLV_SAMPLE_CHANNELS && !t->params.pipeline.preprocess && !t->params.pipeline.augment) {
+        t->normalise = (struct clv_normalise){.std = {1, 1, 1, 1}};
+        return CLV_OK;
+    }
     CLV_TRY(clv_pipeline_init(&pipeline, t->input.h, t->input.w, t->input.c, &t->params.pipeline,
                               &t->ctx->err));
     clv_pipeline_normalise(&pipeline, &t->normalise);
+    return CLV_OK;
+}
+
+static enum clv_err set_input(struct clv_trainer *t)
+{
+    t->input = t->graph->input->shape;
+    const int64_t count = clv_shape_count(t->input);
+    t->outputs = (int)clv_shape_count(t->graph->output->shape);
+    CLV_TRY(set_normalise(t));
     const size_t batch = (size_t)t->params.batch;
     t->slot_bytes = clv_float_slot_bytes(t->params.batch, count);
     if (t->params.max_image_bytes)
