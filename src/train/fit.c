@@ -108,9 +108,9 @@ static enum clv_err drain(struct clv_fit *f)
 
 static void set_rate(struct clv_fit *f)
 {
-    const double factor = clv_schedule_factor(&f->schedule, f->t->step, f->state.epoch,
+    const double factor = clv_lr_schedule_factor(&f->schedule, f->t->step, f->state.epoch,
                                               share_submitted(f), f->state.plateau_factor);
-    f->t->rate = CLV_MAX(f->base_rate * factor, f->schedule.kind == CLV_SCHEDULE_PLATEAU
+    f->t->rate = CLV_MAX(f->base_rate * factor, f->schedule.kind == CLV_LR_PLATEAU
                                                     ? CLV_MIN(f->schedule.min_rate, f->base_rate) : 0);
 }
 
@@ -229,7 +229,7 @@ static enum clv_err prepare(struct clv_fit *f, const struct clv_batch_source *tr
         .channels = t->input.c, .training = true, .seed = t->params.seed,
         .pipeline = t->params.pipeline, .slot_bytes = t->slot_bytes};
     CLV_TRY(clv_trainer_plan(t, true, &f->plan));
-    CLV_TRY(clv_schedule_parse(f->params.schedule, &f->schedule, &t->ctx->err));
+    CLV_TRY(clv_lr_schedule_parse(f->params.schedule, &f->schedule, &t->ctx->err));
     CLV_TRY(clv_monitor_parse(f->params.monitor, f->val != NULL, &f->monitor, &t->ctx->err));
     CLV_TRY(clv_batches_create(t->ctx, &params, &f->source));
     f->batches = clv_batches_count(f->source);

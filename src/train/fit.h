@@ -2,7 +2,7 @@
 #ifndef CLV_TRAIN_FIT_H
 #define CLV_TRAIN_FIT_H
 
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 #include "train/trainer.h"
 #include <stdlib.h>
 
@@ -25,7 +25,7 @@ struct clv_fit {
     int epochs;
     double base_rate;
     struct clv_fit_state state;
-    struct clv_schedule schedule;
+    struct clv_lr_schedule schedule;
     enum clv_monitor monitor;
     struct clv_batches *source;
     struct clv_plan *plan;

@@ -55,7 +55,7 @@ static bool better(const struct clv_fit *f, double value, double than)
 static void judge_plateau(struct clv_fit *f, double value)
 {
     struct clv_fit_state *s = &f->state;
-    if (f->schedule.kind != CLV_SCHEDULE_PLATEAU)
+    if (f->schedule.kind != CLV_LR_PLATEAU)
         return;
     if (better(f, value, s->plateau_best)) {
         s->plateau_best = value;

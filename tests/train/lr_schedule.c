@@ -1,23 +1,23 @@
 /* Learning-rate schedules: factors by hand, texts that are refused. */
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
-static struct clv_schedule parse(const char *text)
+static struct clv_lr_schedule parse(const char *text)
 {
     struct clv_error err = {0};
-    struct clv_schedule s;
-    cr_assert_eq(clv_schedule_parse(text, &s, &err), CLV_OK, "%s", err.text);
+    struct clv_lr_schedule s;
+    cr_assert_eq(clv_lr_schedule_parse(text, &s, &err), CLV_OK, "%s", err.text);
     return s;
 }
 
 static void expect_factor(const char *text, uint64_t step, int epoch, double progress,
                           double reduced, double want)
 {
-    const struct clv_schedule s = parse(text);
-    const double got = clv_schedule_factor(&s, step, epoch, progress, reduced);
+    const struct clv_lr_schedule s = parse(text);
+    const double got = clv_lr_schedule_factor(&s, step, epoch, progress, reduced);
     cr_expect(fabs(got - want) < 1e-12, "%s, step %llu, epoch %d: %.15g instead of %.15g", text,
               (unsigned long long)step, epoch, got, want);
 }
@@ -54,7 +54,7 @@ Test(schedule, plateau_takes_the_reductions)
 {
     expect_factor("plateau patience=2", 5, 5, .5, 1, 1);
     expect_factor("plateau patience=2", 5, 5, .5, .01, .01);
-    const struct clv_schedule s = parse("plateau patience=2 factor=0.3 min_rate=1e-6");
+    const struct clv_lr_schedule s = parse("plateau patience=2 factor=0.3 min_rate=1e-6");
     cr_expect_eq(s.patience, 2);
     cr_expect_eq(s.factor, .3);
     cr_expect_eq(s.min_rate, 1e-6);
@@ -67,20 +67,20 @@ Test(schedule, bad_texts)
                                       "cosine every=3"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct clv_error err = {0};
-        struct clv_schedule s;
-        cr_expect_eq(clv_schedule_parse(bad[i], &s, &err), CLV_ERR_ARG, "%s", bad[i]);
+        struct clv_lr_schedule s;
+        cr_expect_eq(clv_lr_schedule_parse(bad[i], &s, &err), CLV_ERR_ARG, "%s", bad[i]);
         cr_expect(err.text[0]);
     }
     struct clv_error err = {0};
-    struct clv_schedule s;
-    cr_expect_eq(clv_schedule_parse("linear", &s, &err), CLV_ERR_ARG);
+    struct clv_lr_schedule s;
+    cr_expect_eq(clv_lr_schedule_parse("linear", &s, &err), CLV_ERR_ARG);
     cr_expect(strstr(err.text, "cosine"), "the known ones are listed: %s", err.text);
 }
 
 Test(schedule, help_names_every_schedule)
 {
     struct clv_str out = {0};
-    clv_schedule_help(&out);
+    clv_lr_schedule_help(&out);
     cr_expect(strstr(out.text, "constant") && strstr(out.text, "step") &&
               strstr(out.text, "cosine") && strstr(out.text, "plateau") &&
               strstr(out.text, "warmup"));

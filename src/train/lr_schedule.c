@@ -1,11 +1,11 @@
-#include "train/schedule.h"
+#include "train/lr_schedule.h"
 
 #include "base/opt.h"
 #include "base/util.h"
 #include <math.h>
 #include <string.h>
 
-#define FIELD(f) offsetof(struct clv_schedule, f)
+#define FIELD(f) offsetof(struct clv_lr_schedule, f)
 #define WARMUP {"warmup", "steps over which the rate rises from 0", CLV_OPT_INT, FIELD(warmup), "0", 0, 1e9}
 
 static const struct clv_opt constant_opts[] = {WARMUP, {0}};
@@ -23,13 +23,13 @@ static const struct clv_opt plateau_opts[] = {
     WARMUP, {0}};
 
 static const struct { const char *name, *help; const struct clv_opt *opts; } kinds[] = {
-    [CLV_SCHEDULE_CONSTANT] = {"constant", "the optimizer's rate throughout", constant_opts},
-    [CLV_SCHEDULE_STEP] = {"step", "reduced every so many epochs", step_opts},
-    [CLV_SCHEDULE_COSINE] = {"cosine", "half a cosine over the whole training", cosine_opts},
-    [CLV_SCHEDULE_PLATEAU] = {"plateau", "reduced when the monitored value stops improving", plateau_opts},
+    [CLV_LR_CONSTANT] = {"constant", "the optimizer's rate throughout", constant_opts},
+    [CLV_LR_STEP] = {"step", "reduced every so many epochs", step_opts},
+    [CLV_LR_COSINE] = {"cosine", "half a cosine over the whole training", cosine_opts},
+    [CLV_LR_PLATEAU] = {"plateau", "reduced when the monitored value stops improving", plateau_opts},
 };
 
-enum clv_err clv_schedule_parse(const char *text, struct clv_schedule *ret, struct clv_error *err)
+enum clv_err clv_lr_schedule_parse(const char *text, struct clv_lr_schedule *ret, struct clv_error *err)
 {
     if (!text || !*text)
         text = "constant";
@@ -37,28 +37,28 @@ enum clv_err clv_schedule_parse(const char *text, struct clv_schedule *ret, stru
     for (size_t i = 0; i < CLV_COUNT(kinds); i++) {
         if (strlen(kinds[i].name) != len || strncmp(kinds[i].name, text, len))
             continue;
-        *ret = (struct clv_schedule){.kind = (enum clv_schedule_kind)i};
+        *ret = (struct clv_lr_schedule){.kind = (enum clv_lr_kind)i};
         return clv_opt_parse(kinds[i].opts, ret, kinds[i].name, text + len, err);
     }
     return clv_fail(err, CLV_ERR_ARG,
                     "unknown schedule '%.*s'; known: constant, step, cosine, plateau", (int)len, text);
 }
 
-double clv_schedule_factor(const struct clv_schedule *s, uint64_t step, int epoch, double progress,
+double clv_lr_schedule_factor(const struct clv_lr_schedule *s, uint64_t step, int epoch, double progress,
                            double reduced)
 {
     const double pi = 3.14159265358979323846;
     double f = 1;
     switch (s->kind) {
-    case CLV_SCHEDULE_CONSTANT:
+    case CLV_LR_CONSTANT:
         break;
-    case CLV_SCHEDULE_STEP:
+    case CLV_LR_STEP:
         f = pow(s->factor, epoch / s->every);
         break;
-    case CLV_SCHEDULE_COSINE:
+    case CLV_LR_COSINE:
         f = s->final + (1 - s->final) * .5 * (1 + cos(pi * CLV_MIN(progress, 1.)));
         break;
-    case CLV_SCHEDULE_PLATEAU:
+    case CLV_LR_PLATEAU:
         f = reduced;
         break;
     }
@@ -67,7 +67,7 @@ double clv_schedule_factor(const struct clv_schedule *s, uint64_t step, int epoc
     return f;
 }
 
-void clv_schedule_help(struct clv_str *out)
+void clv_lr_schedule_help(struct clv_str *out)
 {
     for (size_t i = 0; i < CLV_COUNT(kinds); i++) {
         clv_str_addf(out, "%s: %s\n", kinds[i].name, kinds[i].help);
