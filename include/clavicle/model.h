@@ -31,9 +31,9 @@ CLV_API CLV_CHECK enum clv_err clv_model_parse(struct clv_context *ctx, const ch
                                                size_t n_variables, struct clv_graph **ret);
 
 /* A built-in name ("tutorial-cnn", "lenet", "mlp"), or the path of a model file. A name is looked for
- * as $CLAVICLE_MODEL_DIR/NAME.model first, then among the built-in models, which are compiled in, then
- * as a path; with a '/' in it, it is a path. CLV_ERR_MODEL: a name that is none of these (with the list of names), or
- * a fault in the text; CLV_ERR_IO: the file cannot be read. */
+ * as $CLAVICLE_MODEL_DIR/NAME.model first, then among the built-in models, which are compiled in,
+ * then as a path; with a '/' in it, it is a path. CLV_ERR_MODEL: a name that is none of these (with
+ * the list of names), or a fault in the text; CLV_ERR_IO: the file cannot be read. */
 CLV_API CLV_CHECK enum clv_err clv_model_load(struct clv_context *ctx, const char *name_or_path,
                                               const struct clv_variable *variables,
                                               size_t n_variables, struct clv_graph **ret);
