@@ -59,7 +59,8 @@ CLV_API const char *clv_device_install_hint(void);
 
 /* Lets drivers that keep compiled code of their own use the context's cache folder: sets
  * POCL_CACHE_DIR to <cache folder>/pocl unless it is set. What lies there is the driver's; the
- * context's cache_bytes bounds only <cache folder>/programs. Does nothing without a cache folder.
+ * context's cache_bytes bounds only <cache folder>/programs. What is damaged in there is removed, since
+ * PoCL would abort on it. Does nothing without a cache folder.
  * It changes the environment of the process (setenv), so the library never calls it by itself: a
  * program does, once, while it has one thread and before its first OpenCL call. */
 CLV_API void clv_device_share_cache(const struct clv_context *ctx);

@@ -2,6 +2,7 @@
 #include "device/internal.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "device/poclcache.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,8 @@ void clv_device_share_cache(const struct clv_context *ctx)
      * is what the function is for; its header says who may call it and when. */
     if (path && !clv_mkdirs(path, &err))
         (void)setenv("POCL_CACHE_DIR", path, 0); /* check: allow */
+    if (path && !err.code)
+        clv_poclcache_check(ctx, ctx->cache_dir);
     if (err.code)
         clv_log(ctx, CLV_LOG_DEBUG, "program cache: %s", err.text);
     free(path);
@@ -188,7 +191,7 @@ enum clv_err clv_device_open(struct clv_context *ctx, const struct clv_device_pa
     clv_caps_apply(&mask, &dev->info, &dev->caps);
     dev->caps.align = base_align(dev->id);
     dev->profiling = p->profile;
-    dev->wait_blocks = !strcmp(dev->info.platform_name, "Portable Computing Language");
+    dev->is_pocl = !strcmp(dev->info.platform_name, "Portable Computing Language");
     if (ctx->cache_dir && !(dev->cache_dir = clv_path_join(ctx->cache_dir, "programs"))) {
         e = clv_fail_nomem(&ctx->err, "the device");
         goto fail;
@@ -211,6 +214,8 @@ void clv_device_close(struct clv_device **dev)
         if (clv_queue_finish(d))
             d->ctx->err = saved;
         clv_device_store_programs(d);
+        if (d->is_pocl && d->ctx->cache_dir)
+            clv_poclcache_seal(d->ctx, d->ctx->cache_dir);
     }
     clv_profile_finish(d);
     clv_programs_destroy(d);

@@ -69,7 +69,7 @@ struct clv_device {
     cl_command_queue queue;    /* in order, all compute */
     cl_command_queue transfer; /* made when the first buffer is mapped */
     bool profiling;
-    bool wait_blocks;          /* clWaitForEvents() sleeps instead of spinning (PoCL) */
+    bool is_pocl;              /* its waits sleep instead of spinning, its cache is ours to guard */
     char *cache_dir;           /* <cache>/programs, NULL = no disk cache */
     struct clv_program *programs;
     struct clv_program_stats stats;

@@ -39,8 +39,8 @@ static enum clv_err poll_event(struct clv_device *dev, cl_event event, const cha
 
 enum clv_err clv_event_wait(struct clv_device *dev, cl_event event, const char *who)
 {
-    /* Where the driver sleeps by itself it also wakes up at once; the status decides either way. */
-    if (dev->wait_blocks)
+    /* PoCL sleeps by itself and wakes up at once; the status decides either way. */
+    if (dev->is_pocl)
         (void)clWaitForEvents(1, &event);
     return poll_event(dev, event, who);
 }

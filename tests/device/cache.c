@@ -2,6 +2,7 @@
 /* The disk cache: the files alone, then through programs of the default device. */
 #include "base/tmp.h"
 #include "device/cachefile.h"
+#include "device/poclcache.h"
 #include "testdev.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -132,25 +133,37 @@ Test(cache, the_longest_unused_goes_first)
     tmp_remove(dir);
 }
 
-/* Opens a device with this cache, runs one kernel twice as needed and returns the statistics. */
+/* Adds on a device of this context; the result is in *x. */
+static enum clv_err add_once(struct clv_device *dev, const char *options, int *x)
+{
+    struct clv_kernel *k = NULL;
+    struct clv_buffer *buf = NULL;
+    const size_t one = 1;
+    enum clv_err e = clv_kernel_create(dev, &add, "add", options, "test", &k);
+    if (!e)
+        e = clv_buffer_create(dev, CLV_BUFFER_DEVICE, sizeof(*x), &buf);
+    if (!e)
+        e = clv_kernel_set_buffer(k, 0, buf);
+    if (!e)
+        e = clv_queue_fill(dev, buf, 0, sizeof(*x), 0, -1);
+    if (!e)
+        e = clv_queue_kernel(dev, k, 1, &one, &one, -1);
+    if (!e)
+        e = clv_queue_read_wait(dev, buf, 0, x, sizeof(*x));
+    clv_kernel_destroy(&k);
+    clv_buffer_destroy(&buf);
+    return e;
+}
+
+/* Opens a device with this cache, runs one kernel and returns the statistics. */
 static struct clv_program_stats run(const char *dir, const char *options, int want)
 {
     struct clv_context *ctx = test_context(dir, 0);
     struct clv_device *dev = test_device(ctx, NULL);
-    struct clv_kernel *k = NULL;
-    struct clv_buffer *buf = NULL;
-    const size_t one = 1;
     int x = 0;
-    ok(ctx, clv_kernel_create(dev, &add, "add", options, "test", &k));
-    ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, sizeof(x), &buf));
-    ok(ctx, clv_kernel_set_buffer(k, 0, buf));
-    ok(ctx, clv_queue_fill(dev, buf, 0, sizeof(x), 0, -1));
-    ok(ctx, clv_queue_kernel(dev, k, 1, &one, &one, -1));
-    ok(ctx, clv_queue_read_wait(dev, buf, 0, &x, sizeof(x)));
+    ok(ctx, add_once(dev, options, &x));
     cr_expect_eq(x, want);
     const struct clv_program_stats s = clv_device_program_stats(dev);
-    clv_kernel_destroy(&k);
-    clv_buffer_destroy(&buf);
     test_close(&ctx, &dev);
     return s;
 }
@@ -218,6 +231,97 @@ Test(cache, trouble_with_the_folder_is_silent)
     expect_stats(run(dir, "-DADD=5", 5), 1, 0);
     expect_stats(run(NULL, "-DADD=5", 5), 1, 0);
     free(programs);
+    tmp_remove(dir);
+}
+
+enum { OTHER_PLATFORM = 77, WRONG = 78 };
+
+/* What the child below does. No assertions: Criterion knows only the process that it started. */
+static int child_main(const char *dir)
+{
+    const struct clv_context_params params = {.cache_dir = dir};
+    struct clv_context *ctx = clv_context_create(&params);
+    struct clv_device *dev = NULL;
+    int x = 0;
+    if (!ctx)
+        return WRONG;
+    unsetenv("POCL_CACHE_DIR");
+    clv_device_share_cache(ctx);
+    /* From source each time: our own entries would bring PoCL's files back. */
+    char *programs = clv_path_join(dir, "programs");
+    tmp_remove(programs);
+    free(programs);
+    if (clv_device_open(ctx, NULL, &dev) || !dev->is_pocl)
+        return OTHER_PLATFORM;
+    const enum clv_err e = add_once(dev, "-DADD=9", &x);
+    clv_device_close(&dev);
+    clv_context_destroy(&ctx);
+    return e || x != 9 ? WRONG : 0;
+}
+
+/* In a process of its own, since PoCL ends by abort(); this one must not touch OpenCL before, because
+ * threads do not survive a fork. Returns the status as of waitpid(): 0 = it ran. */
+static int run_apart(const char *dir)
+{
+    const pid_t child = fork();
+    int status = -1;
+    cr_assert_geq(child, 0);
+    if (!child) {
+        alarm(60);
+        _exit(child_main(dir));
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* Every file of PoCL's below dir, altered in the middle, emptied or cut in half. */
+static int damage(const char *dir, int how)
+{
+    char **names = NULL;
+    size_t n = 0;
+    int count = 0;
+    cr_assert_eq(clv_dir_list(dir, &names, &n, NULL), CLV_OK);
+    for (size_t i = 0; i < n; i++) {
+        char *path = clv_path_join(dir, names[i]);
+        unsigned char *data = NULL;
+        size_t size = 0;
+        if (clv_dir_exists(path)) {
+            count += damage(path, how);
+        } else if (!clv_file_read(path, &data, &size, NULL) && size) {
+            data[size / 2] ^= 255;
+            const size_t keep = how == 0 ? size : how == 1 ? 0 : size / 2;
+            cr_assert_eq(clv_file_write(path, data, keep, NULL), CLV_OK);
+            count++;
+        }
+        free(data);
+        free(path);
+    }
+    clv_list_free(names, n);
+    return count;
+}
+
+Test(cache, damaged_files_of_pocl_are_compiled_again)
+{
+    char dir[64];
+    tmp_dir(dir);
+    char *pocl = clv_path_join(dir, "pocl"), *sums = clv_path_join(dir, "pocl.sums");
+    const int first = run_apart(dir);
+    if (WIFEXITED(first) && WEXITSTATUS(first) == OTHER_PLATFORM)
+        cr_skip_test("the default device is not PoCL's");
+    cr_assert_eq(first, 0);
+    cr_assert(clv_file_exists(sums));
+    for (int how = 0; how < 3; how++) {
+        cr_assert_geq(damage(pocl, how), 2);
+        cr_expect_eq(run_apart(dir), 0, "damage of kind %d", how);
+    }
+    /* The process was killed before it could seal: what is cut short is found all the same. */
+    remove(sums);
+    cr_assert_geq(damage(pocl, 2), 2);
+    cr_expect_eq(run_apart(dir), 0);
+    cr_assert_eq(clv_file_write(sums, "no sums", 7, NULL), CLV_OK);
+    cr_expect_eq(run_apart(dir), 0);
+    free(pocl);
+    free(sums);
     tmp_remove(dir);
 }
 
