@@ -42,20 +42,17 @@ static enum clv_err fail_unknown(struct clv_context *ctx, const char *word)
     return e;
 }
 
-static enum clv_err parse_file(struct clv_context *ctx, const char *path,
-                               const struct clv_variable *variables, size_t n_variables,
-                               struct clv_graph **ret)
+static enum clv_err read_file(struct clv_context *ctx, const char *path, char **text)
 {
-    unsigned char *text = NULL;
+    unsigned char *bytes = NULL;
     size_t size = 0;
-    CLV_TRY(clv_file_read(path, &text, &size, &ctx->err));
-    enum clv_err e = CLV_ERR_MODEL;
-    if (memchr(text, 0, size))
-        e = clv_fail(&ctx->err, CLV_ERR_MODEL, "%s: is no model file: it holds zero bytes", path);
-    else
-        e = clv_model_parse(ctx, (const char *)text, path, variables, n_variables, ret);
-    free(text);
-    return e;
+    CLV_TRY(clv_file_read(path, &bytes, &size, &ctx->err));
+    if (memchr(bytes, 0, size)) {
+        free(bytes);
+        return clv_fail(&ctx->err, CLV_ERR_MODEL, "%s: is no model file: it holds zero bytes", path);
+    }
+    *text = (char *)bytes;
+    return CLV_OK;
 }
 
 /* $CLAVICLE_MODEL_DIR/NAME.model if it exists; malloc'ed, else NULL. */
@@ -72,21 +69,48 @@ static char *own_model(const char *name)
     return path;
 }
 
+static enum clv_err find_text(struct clv_context *ctx, const char *name_or_path, char **text,
+                              char **name)
+{
+    *name = own_model(name_or_path);
+    if (*name)
+        return read_file(ctx, *name, text);
+    *name = clv_strdupf("%s", name_or_path);
+    for (const struct clv_builtin_model *m = clv_builtin_models; m->name && *name; m++) {
+        if (strcmp(m->name, name_or_path))
+            continue;
+        *text = clv_strdupf("%s", m->text);
+        return *text ? CLV_OK : clv_fail_nomem(&ctx->err, name_or_path);
+    }
+    if (!*name)
+        return clv_fail_nomem(&ctx->err, name_or_path);
+    if (strchr(name_or_path, '/') || clv_file_exists(name_or_path))
+        return read_file(ctx, name_or_path, text);
+    return fail_unknown(ctx, name_or_path);
+}
+
+enum clv_err clv_model_text(struct clv_context *ctx, const char *name_or_path, char **text,
+                            char **name)
+{
+    char *t = NULL, *n = NULL;
+    const enum clv_err e = find_text(ctx, name_or_path, &t, &n);
+    if (e) {
+        free(n);
+        return e;
+    }
+    *text = t;
+    *name = n;
+    return CLV_OK;
+}
+
 enum clv_err clv_model_load(struct clv_context *ctx, const char *name_or_path,
                             const struct clv_variable *variables, size_t n_variables,
                             struct clv_graph **ret)
 {
-    char *path = own_model(name_or_path);
-    if (path) {
-        const enum clv_err e = parse_file(ctx, path, variables, n_variables, ret);
-        free(path);
-        return e;
-    }
-    for (const struct clv_builtin_model *m = clv_builtin_models; m->name; m++) {
-        if (!strcmp(m->name, name_or_path))
-            return clv_model_parse(ctx, m->text, m->name, variables, n_variables, ret);
-    }
-    if (strchr(name_or_path, '/') || clv_file_exists(name_or_path))
-        return parse_file(ctx, name_or_path, variables, n_variables, ret);
-    return fail_unknown(ctx, name_or_path);
+    char *text = NULL, *name = NULL;
+    CLV_TRY(clv_model_text(ctx, name_or_path, &text, &name));
+    const enum clv_err e = clv_model_parse(ctx, text, name, variables, n_variables, ret);
+    free(text);
+    free(name);
+    return e;
 }

@@ -11,6 +11,8 @@ struct rows {
     int32_t *labels;
     size_t n, cap;
     double loss;
+    void (*on_progress)(void *priv, size_t done);
+    void *priv;
 };
 
 static enum clv_err reserve(struct clv_trainer *t, struct rows *r, size_t more)
@@ -41,6 +43,8 @@ static enum clv_err collect(struct clv_trainer *t, struct clv_plan *plan, int sl
     for (int i = 0; i < n && loss; i++)
         r->loss += loss[i];
     r->n += (size_t)n;
+    if (r->on_progress)
+        r->on_progress(r->priv, r->n);
     return CLV_OK;
 }
 
@@ -102,12 +106,14 @@ static enum clv_err measure(struct clv_trainer *t, const struct rows *r, int pos
     return err;
 }
 
-enum clv_err clv_trainer_evaluate(struct clv_trainer *t, const struct clv_batch_source *source, int positive,
-                                  struct clv_metrics *metrics, float **prob, int32_t **labels)
+enum clv_err clv_trainer_evaluate_as(struct clv_trainer *t, const struct clv_batch_source *source,
+                                     int positive, struct clv_metrics *metrics, float **prob,
+                                     int32_t **labels, void (*on_progress)(void *priv, size_t done),
+                                     void *priv)
 {
     struct clv_batches *b = NULL;
     struct clv_plan *plan = NULL;
-    struct rows r = {0};
+    struct rows r = {.on_progress = on_progress, .priv = priv};
     CLV_TRY(clv_trainer_plan(t, false, &plan));
     const struct clv_batches_params params = {
         .source = source, .batch = t->params.batch, .height = t->input.h, .width = t->input.w,
@@ -132,4 +138,11 @@ enum clv_err clv_trainer_evaluate(struct clv_trainer *t, const struct clv_batch_
     free(r.prob);
     free(r.labels);
     return err;
+}
+
+enum clv_err clv_trainer_evaluate(struct clv_trainer *t, const struct clv_batch_source *source,
+                                  int positive, struct clv_metrics *metrics, float **prob,
+                                  int32_t **labels)
+{
+    return clv_trainer_evaluate_as(t, source, positive, metrics, prob, labels, NULL, NULL);
 }

@@ -40,22 +40,25 @@ static const char *default_loss(const struct clv_node *output)
     return !strcmp(output->op->name, "sigmoid") ? "binary_crossentropy" : "mean_squared_error";
 }
 
-static enum clv_err add_loss(struct clv_trainer *t)
+enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph, const char *text,
+                          struct clv_node **ret)
 {
-    const char *text = t->params.loss && *t->params.loss ? t->params.loss : default_loss(t->graph->output);
+    CLV_TRY(clv_graph_check(graph));
+    if (!text || !*text)
+        text = default_loss(graph->output);
     const size_t len = strcspn(text, " \t");
     char name[64];
     if (len >= sizeof name)
-        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "unknown loss '%.40s...'", text);
+        return clv_fail(&ctx->err, CLV_ERR_ARG, "unknown loss '%.40s...'", text);
     memcpy(name, text, len);
     name[len] = 0;
     const struct clv_op *op = clv_op_find(name);
     if (!op || !(op->flags & CLV_OP_LOSS))
-        return clv_fail(&t->ctx->err, CLV_ERR_ARG,
+        return clv_fail(&ctx->err, CLV_ERR_ARG,
                         "unknown loss '%s'; known: categorical_crossentropy, binary_crossentropy, "
                         "mean_squared_error", name);
-    t->loss = clv_graph_add(t->graph, name, NULL, &t->graph->output, 1, text + len);
-    return clv_graph_check(t->graph);
+    *ret = clv_graph_add(graph, name, NULL, &graph->output, 1, text + len);
+    return clv_graph_check(graph);
 }
 
 /* Inputs that are no images (more than four channels) are taken as they come. */
@@ -101,7 +104,7 @@ static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params
     memcpy(&t->rate, t->optim_params, sizeof t->rate); /* always the first member */
     const bool training = !t->params.inference_only;
     if (training)
-        CLV_TRY(add_loss(t));
+        CLV_TRY(clv_loss_add(t->ctx, t->graph, t->params.loss, &t->loss));
     CLV_TRY(clv_store_create(t->dev, t->graph, training, t->optim->n_slots, &t->store));
     return clv_store_init(t->store, t->params.seed);
 }

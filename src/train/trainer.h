@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "graph/graph.h"
+#include "model/safetensors.h"
 #include "optim/optim.h"
 #include "plan/plan.h"
 #include "train/batches.h"
@@ -39,6 +40,22 @@ CLV_CHECK enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t 
 /* Submits ring entry `slot` of a plan; a training plan's step counts. */
 CLV_CHECK enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, size_t used,
                                           int n, const uint32_t *index, const float *targets);
+/* Adds the loss that the text names to the graph's output; NULL or "" = by the output. Needs no
+ * device. Errors: CLV_ERR_ARG (unknown loss or option), the graph's own. */
+CLV_CHECK enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph,
+                                    const char *text, struct clv_node **ret);
+/* clv_trainer_save() with or without the optimizer's slots; clv_trainer_load() from an open file. */
+CLV_CHECK enum clv_err clv_trainer_save_as(struct clv_trainer *t, const char *path, bool slots,
+                                           const char *const *metadata);
+CLV_CHECK enum clv_err clv_trainer_load_from(struct clv_trainer *t,
+                                             const struct clv_safetensors *file);
+/* clv_trainer_evaluate() that says after each batch how many samples are done; may be NULL. */
+CLV_CHECK enum clv_err clv_trainer_evaluate_as(struct clv_trainer *t,
+                                               const struct clv_batch_source *source, int positive,
+                                               struct clv_metrics *metrics, float **prob,
+                                               int32_t **labels,
+                                               void (*on_progress)(void *priv, size_t done),
+                                               void *priv);
 /* Predicted class of one sample's outputs (first largest; one output: above one half). */
 int clv_trainer_argmax(const struct clv_trainer *t, const float *output);
 

@@ -54,14 +54,14 @@ enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *ho
 
 /* ---- files ---- */
 
-/* Everything that is saved of one parameter: its value, then the optimizer's slots. */
-static int arrays_of(const struct clv_trainer *t, struct clv_param *p, const struct clv_tensor **tensor,
-                     const char **suffix)
+/* What is saved of one parameter: its value, then the optimizer's slots if they are wanted. */
+static int arrays_of(const struct clv_trainer *t, struct clv_param *p, bool slots,
+                     const struct clv_tensor **tensor, const char **suffix)
 {
     int n = 0;
     tensor[n] = &p->value;
     suffix[n++] = "";
-    for (int k = 0; k < t->store->n_slots; k++) {
+    for (int k = 0; slots && k < t->store->n_slots; k++) {
         tensor[n] = &p->slot[k];
         suffix[n++] = t->optim->slot_name[k];
     }
@@ -73,7 +73,7 @@ static void array_name(char *out, size_t size, const struct clv_param *p, const 
     snprintf(out, size, "%s%s%s", p->name, *suffix ? ":" : "", suffix);
 }
 
-static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p,
+static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p, bool slots,
                                struct clv_safetensors_writer *w)
 {
     const struct clv_tensor *tensor[1 + CLV_STORE_SLOTS];
@@ -81,7 +81,7 @@ static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p,
     const struct clv_weight *weight = clv_param_weight(p);
     float *host = malloc((size_t)weight->count * sizeof *host);
     enum clv_err err = host ? CLV_OK : clv_fail_nomem(&t->ctx->err, p->name);
-    const int n = arrays_of(t, p, tensor, suffix);
+    const int n = arrays_of(t, p, slots, tensor, suffix);
     for (int i = 0; i < n && !err; i++) {
         err = clv_store_read(t->store, tensor[i], host);
         if (!err)
@@ -91,7 +91,7 @@ static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p,
     return err;
 }
 
-static enum clv_err declare(struct clv_trainer *t, struct clv_safetensors_writer *w,
+static enum clv_err declare(struct clv_trainer *t, struct clv_safetensors_writer *w, bool slots,
                             const char *const *metadata)
 {
     char number[32], name[256];
@@ -104,7 +104,7 @@ static enum clv_err declare(struct clv_trainer *t, struct clv_safetensors_writer
         struct clv_param *p = &t->store->param[i];
         const struct clv_tensor *tensor[1 + CLV_STORE_SLOTS];
         const char *suffix[1 + CLV_STORE_SLOTS];
-        const int n = arrays_of(t, p, tensor, suffix);
+        const int n = arrays_of(t, p, slots, tensor, suffix);
         for (int k = 0; k < n; k++) {
             array_name(name, sizeof name, p, suffix[k]);
             CLV_TRY(clv_safetensors_declare(w, name, clv_param_weight(p)->dims,
@@ -114,17 +114,23 @@ static enum clv_err declare(struct clv_trainer *t, struct clv_safetensors_writer
     return CLV_OK;
 }
 
-enum clv_err clv_trainer_save(struct clv_trainer *t, const char *path, const char *const *metadata)
+enum clv_err clv_trainer_save_as(struct clv_trainer *t, const char *path, bool slots,
+                                 const char *const *metadata)
 {
     struct clv_safetensors_writer *w = NULL;
     CLV_TRY(clv_safetensors_create(path, &w, &t->ctx->err));
-    enum clv_err err = declare(t, w, metadata);
+    enum clv_err err = declare(t, w, slots, metadata);
     for (int i = 0; i < t->store->n_params && !err; i++)
-        err = save_param(t, &t->store->param[i], w);
+        err = save_param(t, &t->store->param[i], slots, w);
     if (!err)
         err = clv_safetensors_commit(w, &t->ctx->err);
     clv_safetensors_abort(&w);
     return err;
+}
+
+enum clv_err clv_trainer_save(struct clv_trainer *t, const char *path, const char *const *metadata)
+{
+    return clv_trainer_save_as(t, path, true, metadata);
 }
 
 /* Slots may be missing (a file for inference): then they stay zero. */
@@ -135,7 +141,7 @@ static enum clv_err load_param(struct clv_trainer *t, struct clv_param *p,
     const char *suffix[1 + CLV_STORE_SLOTS];
     const struct clv_weight *weight = clv_param_weight(p);
     char name[256];
-    const int n = arrays_of(t, p, tensor, suffix);
+    const int n = arrays_of(t, p, true, tensor, suffix);
     for (int i = 0; i < n; i++) {
         const float *data;
         array_name(name, sizeof name, p, suffix[i]);
@@ -147,17 +153,22 @@ static enum clv_err load_param(struct clv_trainer *t, struct clv_param *p,
     return CLV_OK;
 }
 
+enum clv_err clv_trainer_load_from(struct clv_trainer *t, const struct clv_safetensors *file)
+{
+    for (int i = 0; i < t->store->n_params; i++)
+        CLV_TRY(load_param(t, &t->store->param[i], file));
+    const char *text = clv_safetensors_get_meta(file, "clavicle.step");
+    uint64_t step;
+    if (text && clv_parse_u64(text, &step))
+        t->step = step;
+    return CLV_OK;
+}
+
 enum clv_err clv_trainer_load(struct clv_trainer *t, const char *path)
 {
     struct clv_safetensors *file;
     CLV_TRY(clv_safetensors_open(path, &file, &t->ctx->err));
-    enum clv_err err = CLV_OK;
-    for (int i = 0; i < t->store->n_params && !err; i++)
-        err = load_param(t, &t->store->param[i], file);
-    long long step;
-    const char *text = clv_safetensors_get_meta(file, "clavicle.step");
-    if (!err && text && clv_parse_int(text, &step) && step >= 0)
-        t->step = (uint64_t)step;
+    const enum clv_err err = clv_trainer_load_from(t, file);
     clv_safetensors_close(&file);
     return err;
 }

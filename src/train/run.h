@@ -1,0 +1,128 @@
+/* Inside of run folders: what config.json holds, the other files, one training in progress. */
+#ifndef CLV_TRAIN_RUN_H
+#define CLV_TRAIN_RUN_H
+
+#include "base/context.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "train/trainer.h"
+#include <clavicle/model.h>
+#include <clavicle/run.h>
+
+/* ---- RUN/config.json (run_config.c) ---- */
+
+/* Strings are borrowed: from the caller's parameters in a new run, else from json. */
+struct clv_run_config {
+    json_t *json;        /* the file it came from; NULL in a new run */
+    const char *version; /* of Clavicle */
+    const char *model_name, *model_text;
+    int height, width, channels;
+    uint64_t parameters;
+    const char **classes; /* malloc'ed */
+    int n_classes;
+    const char *data_path, *data_format, *fingerprint;
+    size_t count[CLV_SPLIT_COUNT], ignored, bad, duplicates, leaked_images, leaked_groups;
+    bool given_split;
+    struct clv_data_params split;
+    struct clv_trainer_params trainer;
+    struct clv_fit_params fit;
+    double checkpoint_seconds;
+    int threads;
+    size_t cache_bytes;
+    struct clv_device_params device;
+    const char *platform, *platform_version, *device_name, *vendor, *driver, *device_version;
+    json_t *selection; /* array: a line per step of the training plan; may be NULL */
+};
+
+CLV_CHECK enum clv_err clv_run_config_write(const struct clv_run_config *c, const char *path,
+                                            struct clv_error *err);
+/* CLV_ERR_DATA names file and member. */
+CLV_CHECK enum clv_err clv_run_config_read(const char *path, struct clv_run_config *ret,
+                                           struct clv_error *err);
+void clv_run_config_finish(struct clv_run_config *c);
+
+/* ---- the files (run_files.c) ---- */
+
+struct clv_run_paths {
+    char *dir, *config, *history, *split, *best, *last, *metrics;
+};
+CLV_CHECK enum clv_err clv_run_paths_init(struct clv_run_paths *p, const char *dir,
+                                          struct clv_error *err);
+void clv_run_paths_finish(struct clv_run_paths *p);
+
+/* history.csv: one row per epoch; NaN is an empty field. */
+struct clv_run_row {
+    double epoch, loss, accuracy, val_loss, val_accuracy, val_auc, val_f1, learning_rate,
+        images_per_second, seconds;
+};
+struct clv_run_history {
+    struct clv_run_row *rows;
+    size_t n, cap;
+};
+CLV_CHECK enum clv_err clv_run_history_add(struct clv_run_history *h, const struct clv_run_row *row,
+                                           struct clv_error *err);
+CLV_CHECK enum clv_err clv_run_history_write(const struct clv_run_history *h, const char *path,
+                                             struct clv_error *err);
+/* The rows of the first `epochs` epochs; those that are missing or damaged end it: never fails. */
+void clv_run_history_read(struct clv_run_history *h, const char *path, int epochs);
+void clv_run_history_finish(struct clv_run_history *h);
+
+/* The position of a training as text for a checkpoint's metadata; malloc'ed. */
+char *clv_run_state_text(const struct clv_fit_state *s);
+CLV_CHECK enum clv_err clv_run_state_parse(const char *text, struct clv_fit_state *ret,
+                                           struct clv_error *err);
+
+/* The keys of `clavicle eval --json`; NULL when out of memory. */
+json_t *clv_run_metrics_json(const struct clv_metrics *m, const char *const *classes);
+
+/* ---- one training (run_train.c, run_check.c) ---- */
+
+struct clv_run_job {
+    struct clv_context *ctx;
+    const struct clv_run_params *params;
+    struct clv_run_config config;
+    struct clv_run_paths paths;
+    char *model_text, *model_name, *data_path; /* owners of what config borrows in a new run */
+    bool made_dir;
+    struct clv_safetensors *last; /* resuming: the checkpoint; NULL = none was written yet */
+    struct clv_data *data;
+    struct clv_graph *graph;
+    size_t image_bytes; /* trainer.max_image_bytes */
+    struct clv_device *dev;
+    struct clv_trainer *trainer;
+    struct clv_run_history history;
+    double seconds_before; /* of earlier parts of a resumed run */
+    struct clv_fit_state state;
+    enum clv_err file_error; /* of a file that a callback without a result wrote */
+    struct clv_event end;
+};
+
+/* Everything that can be said without a device: arguments, model text, data, RUN itself. */
+CLV_CHECK enum clv_err clv_run_check(struct clv_run_job *j);
+/* Compares device, driver and kernels with what a resumed run had: CLV_ERR_MISMATCH. */
+CLV_CHECK enum clv_err clv_run_check_device(struct clv_run_job *j);
+CLV_CHECK enum clv_err clv_run_check_selection(struct clv_run_job *j);
+
+/* Graph of the run's model text for its classes. CLV_ERR_SHAPE when the output is another number.
+ */
+CLV_CHECK enum clv_err clv_run_graph(struct clv_context *ctx, const struct clv_run_config *c,
+                                     struct clv_graph **ret);
+
+/* ---- a run in use (run_open.c) ---- */
+
+struct clv_loader;
+struct clv_run {
+    struct clv_context *ctx;
+    struct clv_run_config config;
+    struct clv_run_paths paths;
+    struct clv_graph *graph;
+    struct clv_device *dev;
+    struct clv_trainer *trainer; /* inference only, staging large enough for any image */
+    struct clv_loader *loader;   /* of files outside any data set */
+    struct clv_run_info info;
+};
+
+/* Probabilities of all classes from the output of one sample: one output is that of class 1. */
+void clv_run_probabilities(const struct clv_run *run, const float *output, float *prob);
+
+#endif

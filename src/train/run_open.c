@@ -1,0 +1,138 @@
+/* Opening a finished run: everything it needs lies in its folder. */
+#include "train/run.h"
+
+#include "base/file.h"
+#include "base/util.h"
+#include "data/loader.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* "best", "last" or a file. */
+static enum clv_err find_checkpoint(const struct clv_run *r, const char *which, const char **path)
+{
+    *path = which;
+    if (!which || !*which || !strcmp(which, "best"))
+        *path = r->paths.best;
+    else if (!strcmp(which, "last"))
+        *path = r->paths.last;
+    if (clv_file_exists(*path))
+        return CLV_OK;
+    return clv_fail(&r->ctx->err, CLV_ERR_IO, "%s: no such checkpoint%s", *path,
+                    *path == r->paths.best && clv_file_exists(r->paths.last)
+                        ? "; the run has no finished epoch yet, take the checkpoint \"last\""
+                        : "");
+}
+
+static enum clv_err open_checkpoint(struct clv_run *r, const char *which,
+                                    struct clv_safetensors **ret)
+{
+    const char *path = NULL;
+    long long epoch = 0;
+    CLV_TRY(find_checkpoint(r, which, &path));
+    CLV_TRY(clv_safetensors_open(path, ret, &r->ctx->err));
+    const char *text = clv_safetensors_get_meta(*ret, "clavicle.epoch");
+    if (text && clv_parse_int(text, &epoch) && epoch >= 0 && epoch <= 1 << 30)
+        r->info.epoch = (int)epoch;
+    return CLV_OK;
+}
+
+/* Staging for any image that there can be: a run sees files that nobody has measured. */
+static enum clv_err make_loader(struct clv_run *r, int batch, size_t *image_bytes)
+{
+    const struct clv_loader_params params = {.batch = batch,
+                                             .height = r->info.height,
+                                             .width = r->info.width,
+                                             .channels = r->info.channels,
+                                             .pipeline = r->config.trainer.pipeline};
+    CLV_TRY(clv_loader_create(r->ctx, &params, &r->loader));
+    const size_t n = (size_t)batch;
+    const size_t pixels = clv_loader_slot_bytes(r->loader) - n * sizeof(struct clv_sample_record);
+    *image_bytes = (pixels + n - 1) / n;
+    return CLV_OK;
+}
+
+static enum clv_err make_trainer(struct clv_run *r, const struct clv_run_open_params *params,
+                                 const struct clv_safetensors *checkpoint)
+{
+    struct clv_trainer_params tp = r->config.trainer;
+    tp.inference_only = true;
+    tp.batch = params->batch ? params->batch : tp.batch;
+    if (tp.batch < 1 || tp.batch > 1 << 20)
+        return clv_fail(&r->ctx->err, CLV_ERR_ARG, "batch %d is not in 1..1048576", tp.batch);
+    CLV_TRY(make_loader(r, tp.batch, &tp.max_image_bytes));
+    CLV_TRY(clv_device_open(r->ctx, &params->device, &r->dev));
+    CLV_TRY(clv_trainer_create(r->dev, r->graph, &tp, &r->trainer));
+    CLV_TRY(clv_trainer_load_from(r->trainer, checkpoint));
+    r->info.device = clv_device_get_info(r->dev)->name;
+    return CLV_OK;
+}
+
+static enum clv_err open_steps(struct clv_run *r, const char *dir,
+                               const struct clv_run_open_params *params,
+                               struct clv_safetensors **checkpoint)
+{
+    struct clv_error *err = &r->ctx->err;
+    CLV_TRY(clv_run_paths_init(&r->paths, dir, err));
+    CLV_TRY(clv_run_config_read(r->paths.config, &r->config, err));
+    CLV_TRY(clv_run_graph(r->ctx, &r->config, &r->graph));
+    const struct clv_shape input = r->graph->input->shape;
+    r->info = (struct clv_run_info){
+        .path = r->paths.dir,
+        .model = r->config.model_name,
+        .n_classes = r->config.n_classes,
+        .classes = r->config.classes,
+        .height = input.h,
+        .width = input.w,
+        .channels = input.c,
+    };
+    CLV_TRY(open_checkpoint(r, params->checkpoint, checkpoint));
+    return make_trainer(r, params, *checkpoint);
+}
+
+enum clv_err clv_run_open(struct clv_context *ctx, const char *run,
+                          const struct clv_run_open_params *params, struct clv_run **ret)
+{
+    static const struct clv_run_open_params defaults = {0};
+    struct clv_safetensors *checkpoint = NULL;
+    struct clv_run *r = calloc(1, sizeof *r);
+    if (!r)
+        return clv_fail_nomem(&ctx->err, "a run");
+    r->ctx = ctx;
+    const enum clv_err e = open_steps(r, run, params ? params : &defaults, &checkpoint);
+    clv_safetensors_close(&checkpoint);
+    if (e)
+        clv_run_close(&r);
+    else
+        *ret = r;
+    return e;
+}
+
+void clv_run_close(struct clv_run **run)
+{
+    struct clv_run *r = run ? *run : NULL;
+    if (!r)
+        return;
+    clv_loader_destroy(&r->loader);
+    clv_trainer_destroy(&r->trainer);
+    clv_graph_destroy(&r->graph);
+    clv_device_close(&r->dev);
+    clv_run_config_finish(&r->config);
+    clv_run_paths_finish(&r->paths);
+    free(r);
+    *run = NULL;
+}
+
+const struct clv_run_info *clv_run_get_info(const struct clv_run *run)
+{
+    return &run->info;
+}
+
+void clv_run_probabilities(const struct clv_run *run, const float *output, float *prob)
+{
+    if (run->trainer->outputs == 1) {
+        prob[0] = 1 - output[0];
+        prob[1] = output[0];
+        return;
+    }
+    memcpy(prob, output, (size_t)run->config.n_classes * sizeof *prob);
+}
