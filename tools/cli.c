@@ -236,6 +236,8 @@ struct clv_context *cli_context(const struct cli_common *common)
         fputs("clavicle: out of memory\n", stderr);
         exit(EXIT_INTERNAL);
     }
+    /* Before the first OpenCL call, while there is one thread: it may set POCL_CACHE_DIR. */
+    clv_device_share_cache(ctx);
     return ctx;
 }
 
