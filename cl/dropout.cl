@@ -11,7 +11,13 @@ typedef VEC(uint) uintv;
 #define UINT uintv
 #include "philox.cl"
 
+#ifdef DENSE
+#define PLACE(i, x) (i)
+#define SAMPLE_AT(s, x) ((ulong)(s) * per_sample)
+#else
 #define PLACE(i, x) ((ulong)((i) / c) * x##_pitch + (i) % c)
+#define SAMPLE_AT(s, x) ((ulong)(s) * (per_sample / c) * x##_pitch)
+#endif
 
 /* Lanes 0 .. V-1 as a vector. */
 static inline UINT lanes(void)
@@ -43,8 +49,8 @@ KERNEL void dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int acc
     const uint step = STATE->step, index = SAMPLE_INDEX(sample);
     AT(x);
     AT(y);
-    x += (ulong)sample * (per_sample / c) * x_pitch;
-    y += (ulong)sample * (per_sample / c) * y_pitch;
+    x += SAMPLE_AT(sample, x);
+    y += SAMPLE_AT(sample, y);
     for (uint block = begin; block < end; block++) {
         philox_words counter;
         counter.w[0] = (UINT)(block * 16 + part * V) + lanes();

@@ -30,7 +30,7 @@ enum clv_check_fill {
     CLV_CHECK_NORMAL,   /* mean 0, variance 1 */
     CLV_CHECK_DISTINCT, /* a shuffle of equally spaced values around 0, none of them 0: max has no ties,
                          * and no kink lies within a gradient step */
-    CLV_CHECK_TIES,     /* few small integers: many equal values. Gradients are not checked */
+    CLV_CHECK_TIES,     /* few small integers: many equal values; gradients by clv_check.gradient */
     CLV_CHECK_LARGE,    /* normal with deviation 30: exp overflows unless the maximum is taken off */
     CLV_CHECK_UNIT,     /* uniform in 0.05..0.95: probabilities */
 };
@@ -69,6 +69,8 @@ struct clv_check {
     size_t n_cases;
     /* Forward in double, without fused activations: the runner composes references. */
     void (*reference)(const struct clv_check_ref *r);
+    /* Only where central differences cannot tell (CLV_CHECK_TIES): dx from dy, one input, no weights. */
+    void (*gradient)(const struct clv_check_ref *r, const double *dy, double *dx);
     double atol, rtol;          /* of values; 0 = 1e-6 and 1e-5 */
     double grad_atol, grad_rtol;/* of gradients; 0 = 1e-5 and 1e-4 */
 };

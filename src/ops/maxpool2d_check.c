@@ -73,5 +73,25 @@ static void reference(const struct clv_check_ref *r)
                     *out++ = greatest(&p, r->in[0] + s * clv_shape_count(p.in), oy, ox, ch);
 }
 
+/* Unpadded windows without overlap, as in the case "ties": the first greatest value gets it all. */
+static void gradient(const struct clv_check_ref *r, const double *dy, double *dx)
+{
+    const struct clv_pool p = clv_pool_of(r->node);
+    const int64_t outputs = r->n * clv_shape_count(p.out);
+    for (int64_t o = 0; o < outputs; o++) {
+        const int ch = (int)(o % p.out.c), ox = (int)(o / p.out.c % p.out.w);
+        const int64_t row = o / p.out.c / p.out.w, s = row / p.out.h;
+        int64_t best = -1;
+        for (int k = 0; k < p.size[0] * p.size[1]; k++) {
+            const int64_t y = row % p.out.h * p.stride[0] + k / p.size[1];
+            const int64_t x = ox * p.stride[1] + k % p.size[1];
+            const int64_t at = ((s * p.in.h + y) * p.in.w + x) * p.in.c + ch;
+            if (best < 0 || r->in[0][at] > r->in[0][best])
+                best = at;
+        }
+        dx[best] += dy[o];
+    }
+}
+
 const struct clv_check clv_check_maxpool2d = {
-    .op = "maxpool2d", CLV_CHECK_CASES(cases), .reference = reference};
+    .op = "maxpool2d", CLV_CHECK_CASES(cases), .reference = reference, .gradient = gradient};

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { GUARD = CLV_GUARD_BYTES };
-static const uint32_t poison = 0x7fc0dead, guard_word = 0x5afe5afe; /* a quiet NaN; a marker */
+static const uint32_t poison = 0x7fc0dead, guard_word = CLV_GUARD_WORD; /* a quiet NaN; a marker */
 
 static size_t padded(const struct clv_tensor *t)
 {

@@ -92,7 +92,7 @@ CLV_CHECK enum clv_err clv_separate_bind(struct clv_device *dev, struct clv_step
 /* Names the first tensor whose guard zone was written (CLV_ERR_DATA). */
 CLV_CHECK enum clv_err clv_separate_verify(struct clv_device *dev, const struct clv_separate *sep);
 void clv_separate_finish(struct clv_separate *sep);
-enum { CLV_GUARD_BYTES = 256 };
+enum { CLV_GUARD_BYTES = 256, CLV_GUARD_WORD = 0x5afe5afe }; /* zone on either side, and what fills it */
 
 /* Creates the kernels and sets their arguments; every tensor must have its buffer. */
 CLV_CHECK enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s);

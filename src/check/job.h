@@ -1,0 +1,82 @@
+/* Inside of the check room: one case with one variant on its way through lowering, device and
+ * comparison. */
+#ifndef CLV_CHECK_JOB_H
+#define CLV_CHECK_JOB_H
+
+#include "check/check.h"
+#include "check/reference.h"
+#include "step/emit.h"
+#include "step/state.h"
+
+enum { CLV_CHECK_MAX_ARRAYS = 32, CLV_CHECK_STEP = 7 };
+
+/* Numbers that go to the device, come back from it, or both (a gradient that is added to). */
+struct clv_check_array {
+    const char *what;          /* "input 0", "weight kernel", "gradient of input 0" */
+    struct clv_tensor *t;
+    int samples;               /* that hold numbers: the batch's n, or 1 for weights */
+    struct clv_shape shape;    /* of a sample; weights: 1 x 1 x count */
+    float *given;              /* [samples][shape], owned; NULL: nothing is put in */
+    uint32_t *got;             /* the tensor's words as read back, owned; NULL: not read */
+    const double *want;        /* [samples][shape], borrowed; NULL: compared otherwise (gradients) */
+    double *source;            /* gradients: the reference's array that it is the gradient of */
+    bool zero_tail;            /* samples beyond n are 0 (losses) */
+};
+
+struct clv_check_job {
+    struct clv_device *dev;
+    struct clv_error *err;
+    const struct clv_check *check;
+    const struct clv_check_case *c;
+    const char *variant;
+    struct clv_check_options options;
+    bool accumulate;           /* input gradients have a writer before */
+    int batch, n;
+    bool training;             /* backward too */
+
+    struct clv_graph *graph;
+    struct clv_node *input[CLV_MAX_IN];
+    int n_inputs;
+    const struct clv_node *tested, *root; /* tested: NULL for an input */
+    struct clv_fusion *fusion;
+    struct clv_node_tensors *tensors;
+
+    struct clv_steps steps;
+    int n_forward;             /* steps before it are forward */
+    struct clv_emit emit;
+    struct clv_separate separate;
+    uint32_t *sample_index;    /* [batch] */
+
+    struct clv_check_array array[CLV_CHECK_MAX_ARRAYS];
+    int n_arrays;
+    struct clv_reference reference;
+    struct clv_check_result *result;
+};
+
+/* ---- setup.c: case -> graph -> tensors and steps ---- */
+CLV_CHECK enum clv_err clv_check_build(struct clv_check_job *job);
+/* Whether job->variant runs the tested node in that pass. */
+bool clv_check_supports(const struct clv_check_job *job, enum clv_pass pass);
+CLV_CHECK enum clv_err clv_check_lower(struct clv_check_job *job);
+void clv_check_finish(struct clv_check_job *job);
+
+/* ---- fill.c ---- */
+/* Gives every given array its numbers and hands the same numbers to the reference. */
+CLV_CHECK enum clv_err clv_check_fill(struct clv_check_job *job);
+
+/* ---- transfer.c ---- */
+/* Poisons every buffer with NaN, puts the given arrays in, runs all steps, reads the results. */
+CLV_CHECK enum clv_err clv_check_execute(struct clv_check_job *job);
+/* Element i of sample s of what came back. */
+float clv_check_got(const struct clv_check_array *a, int s, int64_t i);
+
+/* ---- compare.c ---- */
+/* Each returns false with result->status and text set at the first array that is wrong. */
+bool clv_check_values(struct clv_check_job *job);
+bool clv_check_gradients(struct clv_check_job *job);
+/* |got - want| against atol + rtol |want|: keeps the worst in result->max_error. */
+bool clv_check_close(struct clv_check_job *job, double got, double want, double atol, double rtol);
+/* Marks the result failed with a printf text; case, variant and seed are put behind it. */
+CLV_PRINTF(2, 3) void clv_check_wrong(struct clv_check_job *job, const char *fmt, ...);
+
+#endif

@@ -1,0 +1,162 @@
+/* Running a check: one case with one variant, or all of an op. */
+#include "base/util.h"
+#include "check/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_bench(const struct clv_check_job *job)
+{
+    return job->options.bench_repeats > 0;
+}
+
+/* The same steps on the same numbers must give the same bits. */
+static enum clv_err repeat_and_compare(struct clv_check_job *job)
+{
+    uint32_t *first[CLV_CHECK_MAX_ARRAYS] = {0};
+    enum clv_err e = CLV_OK;
+    for (int k = 0; k < job->n_arrays && !e; k++) {
+        const struct clv_check_array *a = &job->array[k];
+        if (!a->got)
+            continue;
+        const size_t bytes = (size_t)clv_tensor_bytes(a->t);
+        first[k] = malloc(bytes);
+        if (first[k])
+            memcpy(first[k], a->got, bytes);
+        else
+            e = clv_fail_nomem(job->err, "a repeated check");
+    }
+    if (!e)
+        e = clv_check_execute(job);
+    for (int k = 0; k < job->n_arrays && !e; k++) {
+        const struct clv_check_array *a = &job->array[k];
+        if (first[k] && memcmp(first[k], a->got, (size_t)clv_tensor_bytes(a->t)) &&
+            job->result->status != CLV_CHECK_FAILED)
+            clv_check_wrong(job, "%s differs between two runs of the same steps", a->what);
+    }
+    for (int k = 0; k < job->n_arrays; k++)
+        free(first[k]);
+    return e;
+}
+
+static enum clv_err verify_guards(struct clv_check_job *job)
+{
+    const enum clv_err e = clv_separate_verify(job->dev, &job->separate);
+    if (e != CLV_ERR_DATA)
+        return e;
+    clv_check_wrong(job, "%s", job->err->text);
+    return CLV_OK;
+}
+
+static enum clv_err time_pass(struct clv_check_job *job, enum clv_pass pass)
+{
+    const int first = pass == CLV_PASS_FORWARD ? 0 : job->n_forward;
+    const int last = pass == CLV_PASS_FORWARD ? job->n_forward : job->steps.n;
+    struct clv_check_result *r = job->result;
+    for (int i = first; i < last; i++) {
+        r->flops[pass] += job->steps.step[i].flops;
+        r->bytes[pass] += job->steps.step[i].bytes;
+    }
+    for (int k = 0; k <= job->options.bench_repeats && first < last; k++) {
+        const double begin = clv_now();
+        CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, first, last));
+        CLV_TRY(clv_queue_finish(job->dev));
+        const double seconds = clv_now() - begin;
+        if (k > 0 && (k == 1 || seconds < r->seconds[pass])) /* the first run compiles */
+            r->seconds[pass] = seconds;
+    }
+    return CLV_OK;
+}
+
+static enum clv_err compare(struct clv_check_job *job)
+{
+    CLV_TRY(verify_guards(job));
+    if (job->result->status == CLV_CHECK_FAILED || !clv_check_values(job))
+        return CLV_OK;
+    if (job->training && !clv_check_gradients(job))
+        return CLV_OK;
+    return repeat_and_compare(job);
+}
+
+static enum clv_err run_job(struct clv_check_job *job)
+{
+    CLV_TRY(clv_check_build(job));
+    if (job->variant && !clv_check_supports(job, CLV_PASS_FORWARD) &&
+        !clv_check_supports(job, CLV_PASS_BACKWARD)) {
+        job->result->status = CLV_CHECK_SKIPPED;
+        snprintf(job->result->text, sizeof(job->result->text),
+                 "variant %s does not run case '%s' on this device", job->variant, job->c->name);
+        return CLV_OK;
+    }
+    CLV_TRY(clv_check_lower(job));
+    CLV_TRY(clv_check_fill(job));
+    CLV_TRY(clv_check_execute(job));
+    if (!is_bench(job) || job->options.compare_bench)
+        CLV_TRY(compare(job));
+    if (!is_bench(job) || job->result->status == CLV_CHECK_FAILED)
+        return CLV_OK;
+    CLV_TRY(time_pass(job, CLV_PASS_FORWARD));
+    return time_pass(job, CLV_PASS_BACKWARD);
+}
+
+enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check,
+                           const struct clv_check_case *c, const char *variant,
+                           const struct clv_check_options *options, struct clv_check_result *result)
+{
+    *result = (struct clv_check_result){.status = CLV_CHECK_PASSED};
+    /* Twice: gradients overwrite what was there, then add to it. */
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+        struct clv_check_job *job = calloc(1, sizeof(*job));
+        if (!job)
+            return clv_fail_nomem(clv_device_error(dev), "a check");
+        job->dev = dev;
+        job->err = clv_device_error(dev);
+        job->check = check;
+        job->c = c;
+        job->variant = variant;
+        job->options = options ? *options : (struct clv_check_options){0};
+        if (!job->options.seed)
+            job->options.seed = 1;
+        job->accumulate = accumulate;
+        job->result = result;
+        const enum clv_err e = run_job(job);
+        const bool again = job->training && !is_bench(job);
+        clv_check_finish(job);
+        free(job);
+        if (e || result->status != CLV_CHECK_PASSED)
+            return e;
+        if (!again)
+            break;
+    }
+    return CLV_OK;
+}
+
+static bool selected(const struct clv_check_case *c, unsigned flags)
+{
+    return flags ? c->flags & flags : !(c->flags & CLV_CHECK_BENCH);
+}
+
+enum clv_err clv_check_sweep(struct clv_device *dev, const struct clv_check *check, unsigned flags,
+                             const struct clv_check_options *options,
+                             void (*report)(void *priv, const struct clv_check_case *c,
+                                            const char *variant,
+                                            const struct clv_check_result *result),
+                             void *priv)
+{
+    static const struct clv_variant chosen[] = {{0}, {0}};
+    const struct clv_op *op = clv_op_find(check->op);
+    struct clv_check_result result;
+    for (size_t i = 0; i < check->n_cases; i++) {
+        const struct clv_check_case *c = &check->cases[i];
+        if (!selected(c, flags))
+            continue;
+        /* Views have no variants and are seen through their neighbours. */
+        const struct clv_variant *v = op->variants ? op->variants : chosen;
+        do {
+            CLV_TRY(clv_check_run(dev, check, c, v->name, options, &result));
+            report(priv, c, v->name, &result);
+        } while (v->name && (++v)->name);
+    }
+    return CLV_OK;
+}

@@ -1,0 +1,145 @@
+/* Every op, every variant, every pass against plain loops in double, on whatever device the
+ * environment names: CLAVICLE_TEST_CAPS      masks ("gpu": the kernels' GPU path)
+ *   CLAVICLE_TEST_CASES     "small": only cases for an interpreter (Oclgrind)
+ *   CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure:
+ *       CLAVICLE_TEST_CASE=odd CLAVICLE_TEST_SEED=7 test_ops --filter ops/maxpool2d
+ *   OCLGRIND_LOG            a file that must be empty afterwards */
+#include "base/context.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "check/check.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tally {
+    const char *op;
+    uint64_t seed;
+    int passed, skipped, failed, numbers;
+};
+
+static struct clv_device *open_device(struct clv_context *ctx)
+{
+    struct clv_device *dev = NULL;
+    const struct clv_device_params params = {.caps = getenv("CLAVICLE_TEST_CAPS")};
+    const enum clv_err e = clv_device_open(ctx, &params, &dev);
+    if (e == CLV_ERR_NODEV)
+        cr_skip_test("no device: %s", clv_error_text(ctx));
+    cr_assert_eq(e, CLV_OK, "%s", clv_error_text(ctx));
+    return dev;
+}
+
+static void count(void *priv, const struct clv_check_case *c, const char *variant,
+                  const struct clv_check_result *result)
+{
+    struct tally *t = priv;
+    (void)c;
+    (void)variant;
+    t->passed += result->status == CLV_CHECK_PASSED;
+    t->skipped += result->status == CLV_CHECK_SKIPPED;
+    t->failed += result->status == CLV_CHECK_FAILED;
+    t->numbers += result->n_compared;
+}
+
+static void report(void *priv, const struct clv_check_case *c, const char *variant,
+                   const struct clv_check_result *result)
+{
+    count(priv, c, variant, result);
+    cr_expect_neq(result->status, CLV_CHECK_FAILED, "%s", result->text);
+}
+
+/* One case only, as the environment says. */
+static void run_one(struct clv_device *dev, const struct clv_check *check, const char *name,
+                    const struct clv_check_options *options, struct tally *t)
+{
+    struct clv_check_result result;
+    for (size_t i = 0; i < check->n_cases; i++) {
+        const struct clv_check_case *c = &check->cases[i];
+        const char *variant = getenv("CLAVICLE_TEST_VARIANT");
+        if (strcmp(c->name, name))
+            continue;
+        cr_assert_eq(clv_check_run(dev, check, c, variant, options, &result), CLV_OK, "%s",
+                     clv_device_error(dev)->text);
+        report(t, c, variant, &result);
+    }
+}
+
+static void expect_clean_log(void)
+{
+    const char *path = getenv("OCLGRIND_LOG");
+    unsigned char *text = NULL;
+    size_t size = 0;
+    if (!path || !clv_file_exists(path))
+        return;
+    cr_assert_eq(clv_file_read(path, &text, &size, NULL), CLV_OK);
+    cr_expect_eq(size, 0, "Oclgrind reports:\n%.2000s", (const char *)text);
+    free(text);
+}
+
+/* Every process of the test writes its own log; Oclgrind reads the variable at the first OpenCL
+ * call. */
+static void redirect_log(const char *op)
+{
+    const char *folder = getenv("CLAVICLE_TEST_OCLGRIND");
+    if (!folder)
+        return;
+    char *path = clv_strdupf("%s/oclgrind_%s.log", folder, op);
+    cr_assert(path);
+    (void)remove(path);
+    setenv("OCLGRIND_LOG", path, 1);
+    free(path);
+}
+
+static void check_op(const struct clv_check *check)
+{
+    struct tally t = {.op = check->op};
+    const char *seed = getenv("CLAVICLE_TEST_SEED"), *one = getenv("CLAVICLE_TEST_CASE");
+    const char *cases = getenv("CLAVICLE_TEST_CASES");
+    struct clv_check_options options = {.seed = 1};
+    if (seed)
+        cr_assert(clv_parse_u64(seed, &options.seed), "CLAVICLE_TEST_SEED=%s is no number", seed);
+    redirect_log(check->op);
+    struct clv_context *ctx = clv_context_create(NULL);
+    cr_assert(ctx);
+    struct clv_device *dev = open_device(ctx);
+    if (one) {
+        run_one(dev, check, one, &options, &t);
+    } else {
+        const unsigned flags = cases && !strcmp(cases, "small") ? CLV_CHECK_SMALL : 0;
+        const enum clv_err e = clv_check_sweep(dev, check, flags, &options, report, &t);
+        cr_assert_eq(e, CLV_OK, "%s: %s", check->op, clv_error_text(ctx));
+    }
+    clv_device_close(&dev);
+    clv_context_destroy(&ctx);
+    expect_clean_log();
+    cr_expect_gt(t.passed, 0, "%s: no case ran", check->op);
+    cr_expect_gt(t.numbers, 0, "%s: nothing was compared", check->op);
+}
+
+#define CLV_OP_X(name)                                                                             \
+    extern const struct clv_check clv_check_##name;                                                \
+    Test(ops, name)                                                                                \
+    {                                                                                              \
+        check_op(&clv_check_##name);                                                               \
+    }
+#include "ops/op_list.h"
+#undef CLV_OP_X
+
+/* A check that passes although no kernel ran would prove nothing. */
+Test(ops_mutation, every_check_fails_without_kernels)
+{
+    struct clv_context *ctx = clv_context_create(NULL);
+    cr_assert(ctx);
+    struct clv_device *dev = open_device(ctx);
+    const struct clv_check_options options = {.no_kernels = true};
+    for (const struct clv_check *const *check = clv_checks; *check; check++) {
+        struct tally t = {.op = (*check)->op};
+        cr_assert_eq(clv_check_sweep(dev, *check, CLV_CHECK_SMALL, &options, count, &t), CLV_OK,
+                     "%s: %s", (*check)->op, clv_error_text(ctx));
+        cr_expect_eq(t.passed, 0, "%s: %d cases pass without kernels", t.op, t.passed);
+        cr_expect_gt(t.failed, 0, "%s: no small case", t.op);
+    }
+    clv_device_close(&dev);
+    clv_context_destroy(&ctx);
+}
