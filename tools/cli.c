@@ -82,20 +82,56 @@ int cli_finish(int code)
 
 /* ---- options ---- */
 
+/* The entry that --NAME (of len bytes, abbreviations allowed) or -K stands for; NULL if there is none. */
+static const struct argp_option *find_option(const struct argp *argp, const char *name, size_t len, int key)
+{
+    for (const struct argp_option *o = argp->options; o && (o->name || o->key || o->doc); o++)
+        if (name ? o->name && !strncmp(o->name, name, len) : o->key == key)
+            return o;
+    for (const struct argp_child *c = argp->children; c && c->argp; c++) {
+        const struct argp_option *o = find_option(c->argp, name, len, key);
+        if (o)
+            return o;
+    }
+    return NULL;
+}
+
+/* argp keeps to itself what it could not use; look for it the way it reads. */
+static int explain_usage(const struct argp *argp, int argc, char **argv)
+{
+    const char *word = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i];
+        if (a[0] != '-' || !a[1]) {
+            word = a;
+            continue;
+        }
+        const bool full = a[1] == '-';
+        const size_t len = strcspn(a + 2, "=");
+        const struct argp_option *o = find_option(argp, full ? a + 2 : NULL, len, a[1]);
+        if (!o)
+            return cli_usage("unknown option '%.*s'; see %s --help", full ? (int)len + 2 : 2, a, argv[0]);
+        const bool attached = full ? a[2 + len] == '=' : a[2] != 0;
+        if (o->arg && !attached && ++i == argc)
+            return cli_usage("%s needs a value: %s; see %s --help", a, o->arg, argv[0]);
+        if (!o->arg && full && attached)
+            return cli_usage("%.*s takes no value; see %s --help", (int)len + 2, a, argv[0]);
+    }
+    return cli_usage("unexpected argument '%s'; see %s --help", word ? word : "", argv[0]);
+}
+
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
-    int index = 0;
-    const error_t err = argp_parse(argp, argc, argv, ARGP_NO_ERRS, &index, input);
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            argp_help(argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, argv[0]);
+            exit(cli_finish(EXIT_OK));
+        }
+    const error_t err = argp_parse(argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_HELP, NULL, input);
     if (!err)
         return EXIT_OK;
-    if (err == EINVAL) {
-        /* argp stops behind an option it does not know and at a word it has no place for. */
-        const char *word = index > 0 && index <= argc ? argv[index < argc ? index : argc - 1] : "";
-        if (index > 1 && index <= argc && argv[index - 1][0] == '-')
-            word = argv[index - 1];
-        return cli_usage("cannot use '%s'; see %s --help", word, argv[0]);
-    }
-    return EXIT_USAGE; /* a parser has said why */
+    /* EDOM: a parser has said why. */
+    return err == EDOM ? EXIT_USAGE : explain_usage(argp, argc, argv);
 }
 
 bool cli_int(const char *option, const char *text, long long min, long long max, long long *ret)
@@ -200,6 +236,8 @@ struct clv_context *cli_context(const struct cli_common *common)
         fputs("clavicle: out of memory\n", stderr);
         exit(EXIT_INTERNAL);
     }
+    /* Before the first OpenCL call, while there is one thread: it may set POCL_CACHE_DIR. */
+    clv_device_share_cache(ctx);
     return ctx;
 }
 
@@ -225,6 +263,19 @@ json_t *cli_real(double x)
 {
     json_t *v = json_real(x); /* NULL when not finite */
     return v ? v : json_null();
+}
+
+int cli_print_text(char *text)
+{
+    if (!text) {
+        fputs("clavicle: out of memory\n", stderr);
+        return EXIT_INTERNAL;
+    }
+    fputs(text, stdout);
+    if (*text && text[strlen(text) - 1] != '\n')
+        putchar('\n');
+    free(text);
+    return EXIT_OK;
 }
 
 /* ---- interruption ---- */

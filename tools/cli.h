@@ -60,6 +60,8 @@ extern const struct argp cli_plain_argp;
 struct clv_context *cli_context(const struct cli_common *common);
 
 /* ---- output ---- */
+/* Prints malloc'ed text that the library made and frees it; NULL: out of memory. */
+int cli_print_text(char *text);
 /* One compact JSON object as a line on stdout, flushed; takes the reference. */
 void cli_json_line(json_t *object);
 /* The same, indented, for a whole answer. */

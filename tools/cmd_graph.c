@@ -86,19 +86,6 @@ static enum clv_err print_plan(struct clv_context *ctx, struct clv_graph *g, con
     return err;
 }
 
-static int print_text(char *text)
-{
-    if (!text) {
-        fputs("clavicle: out of memory\n", stderr);
-        return EXIT_INTERNAL;
-    }
-    fputs(text, stdout);
-    if (*text && text[strlen(text) - 1] != '\n')
-        putchar('\n');
-    free(text);
-    return EXIT_OK;
-}
-
 static int run(struct clv_context *ctx, const struct options *o)
 {
     struct clv_graph *g = NULL;
@@ -108,7 +95,7 @@ static int run(struct clv_context *ctx, const struct options *o)
         err = clv_graph_check(g);
     int code = err ? cli_failed(ctx, err) : EXIT_OK;
     if (!err)
-        code = print_text(clv_graph_print(g, o->dot ? CLV_GRAPH_DOT : o->text ? CLV_GRAPH_MODEL
+        code = cli_print_text(clv_graph_print(g, o->dot ? CLV_GRAPH_DOT : o->text ? CLV_GRAPH_MODEL
                                              : o->common.json ? CLV_GRAPH_JSON : CLV_GRAPH_TABLE));
     if (!code && o->plan) {
         err = print_plan(ctx, g, o);
@@ -131,7 +118,7 @@ int cmd_graph(int argc, char **argv)
     if (code)
         return code;
     if (o.ops)
-        return print_text(clv_graph_help());
+        return cli_print_text(clv_graph_help());
     if (!o.model)
         return cli_usage("no model given; see %s --help", argv[0]);
     struct clv_context *ctx = cli_context(&o.common);

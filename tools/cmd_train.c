@@ -10,7 +10,7 @@ enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
     KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
-    KEY_CHECKPOINT,
+    KEY_CHECKPOINT, KEY_HELP_ALL,
 };
 
 struct options {
@@ -18,7 +18,7 @@ struct options {
     struct clv_run_params run;
     const char *rate;
     char optimizer[512];
-    bool quiet;
+    bool quiet, help_all;
 };
 
 static const struct argp_option opts[] = {
@@ -55,6 +55,7 @@ static const struct argp_option opts[] = {
     {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
     {"quiet", KEY_QUIET, NULL, 0, "no progress", 4},
+    {"help-all", KEY_HELP_ALL, NULL, 0, "every optimizer, schedule, loss, preprocessing and augmentation with its options", 4},
     {0}};
 
 static error_t number(const char *option, const char *arg, long long max, long long *ret)
@@ -83,6 +84,9 @@ static error_t parse_engine(struct options *o, int key, char *arg)
         return 0;
     case KEY_QUIET:
         o->quiet = true;
+        return 0;
+    case KEY_HELP_ALL:
+        o->help_all = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -264,12 +268,18 @@ int cmd_train(int argc, char **argv)
     static const struct argp argp = {
         opts, parse, "MODEL\n--resume RUN",
         "Train MODEL (tutorial-cnn, lenet, mlp, or a model file) into the folder RUN.\v"
-        "Examples:\n  clavicle train tutorial-cnn --data xrays/ --out runs/a --group-by 'person([0-9]+)'\n"
-        "  clavicle train lenet --data pneumoniamnist.npz --out runs/b --epochs 30 --monitor val_auc \\\n"
-        "      --optimizer 'adamw weight_decay=0.01' --schedule 'cosine warmup=100' --augment 'shift=0.1'\n"
+        "Examples:\n"
+        "  clavicle train tutorial-cnn --data xrays/ --out runs/a\n"
+        "  clavicle train tutorial-cnn --data xrays/ --out runs/b --device gpu \\\n"
+        "      --group-by 'person([0-9]+)' --augment 'rotation=10 shift=0.1'\n"
+        "  clavicle train lenet --data pneumoniamnist.npz --out runs/c \\\n"
+        "      --epochs 30 --monitor val_auc --early-stop 5 \\\n"
+        "      --optimizer 'adamw weight_decay=0.01' --schedule 'cosine warmup=99'\n"
         "  clavicle train --resume runs/a", children, NULL, NULL};
     struct options o = {.run.fit.on_event = on_event};
     int code = cli_parse(&argp, argc, argv, &o);
+    if (!code && o.help_all)
+        return cli_print_text(clv_trainer_help());
     if (!code)
         code = check_options(&o, argv[0]);
     if (code)

@@ -110,7 +110,7 @@ struct clv_phantom_params {
 CLV_API CLV_CHECK enum clv_err clv_data_phantom(struct clv_context *ctx, const char *out,
                                                 const struct clv_phantom_params *params);
 
-/* Downloads a known set. names: clv_data_known(). */
+/* The sets that can be downloaded. bytes: of all files together, 0 = not known. */
 struct clv_known_data { const char *name, *title, *licence, *source; size_t n_files; uint64_t bytes; };
 CLV_API const struct clv_known_data *clv_data_known(size_t *n);
 struct clv_data_get_params {

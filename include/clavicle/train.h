@@ -90,6 +90,10 @@ CLV_API CLV_CHECK enum clv_err clv_trainer_save(struct clv_trainer *t, const cha
                                                 const char *const *metadata);
 CLV_API CLV_CHECK enum clv_err clv_trainer_load(struct clv_trainer *t, const char *path);
 
+/* Optimizers, schedules, losses, preprocessing and augmentation with their options, as text.
+ * malloc'ed; NULL when out of memory. */
+CLV_API char *clv_trainer_help(void);
+
 /* Steps, memory map and totals as text. malloc'ed. training chooses the plan. */
 CLV_API char *clv_trainer_plan_text(struct clv_trainer *t, bool training);
 struct clv_trainer_memory { uint64_t activations, store, io, peak; }; /* bytes, both plans */

@@ -4,6 +4,7 @@
  * licences from info.py of PyPI's medmnist 3.0.2, which names https://zenodo.org/records/10519652.
  * Fashion-MNIST (Xiao, Rasul, Vollgraf, arXiv:1708.07747): address and sums from the table in
  * github.com/zalandoresearch/fashion-mnist's README; torchvision carries the same sums. */
+#include "data/get.h"
 #include "base/context.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -15,17 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct remote {
-    const char *file, *md5;
-};
-
-/* What belongs to a clv_known_data of the same index. */
-struct place {
-    const char *base, *suffix; /* address = base file suffix */
-    const char *folder;        /* below OUT and below a mirror; NULL = none */
-    struct remote files[4];
-};
 
 #define ZENODO "https://zenodo.org/records/10519652"
 #define FASHION "https://github.com/zalandoresearch/fashion-mnist"
@@ -66,7 +56,8 @@ static const struct clv_known_data known[] = {
                         "Fashion-MNIST: articles of clothing, 10 classes, 28x28, 70000 images",
                         "MIT", FASHION, 4, 30878645},
 };
-static const struct place places[] = {
+/* What belongs to the entry of `known` with the same index. */
+static const struct clv_place places[] = {
     MEDMNIST_MAP(PLACE){"https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/"
                         "data/fashion/",
                         "",
@@ -105,8 +96,8 @@ static enum clv_err find_known(const char *name, size_t *ret, struct clv_error *
 struct job {
     struct clv_context *ctx;
     const struct clv_data_get_params *params;
-    const struct place *place;
-    const struct remote *remote;
+    const struct clv_place *place;
+    const char *file, *md5;
     char *target, *part, *url;
 };
 
@@ -123,17 +114,17 @@ static enum clv_err find_in_mirror(const struct job *j, char **ret)
     if (!mirror || !mirror[0])
         return CLV_OK;
     for (int nested = 1; nested >= 0; nested--) {
-        char *path = nested ? clv_strdupf("%s/%s/%s", mirror, j->place->folder, j->remote->file)
-                            : clv_path_join(mirror, j->remote->file);
+        char *path = nested ? clv_strdupf("%s/%s/%s", mirror, j->place->folder, j->file)
+                            : clv_path_join(mirror, j->file);
         if (!path)
             return clv_fail_nomem(&j->ctx->err, mirror);
-        if (has_sum(path, j->remote->md5)) {
+        if (has_sum(path, j->md5)) {
             *ret = path;
             return CLV_OK;
         }
         if (clv_file_exists(path))
             clv_log(j->ctx, CLV_LOG_WARN, "%s has not the MD5 of %s and is not used", path,
-                    j->remote->file);
+                    j->file);
         free(path);
     }
     return CLV_OK;
@@ -165,7 +156,7 @@ static enum clv_err fetch_file(const struct job *j)
     struct clv_error *err = &j->ctx->err;
     const struct clv_download d = {.url = j->url,
                                    .part = j->part,
-                                   .file = j->remote->file,
+                                   .file = j->file,
                                    .progress = j->params->progress,
                                    .priv = j->params->priv};
     for (;;) {
@@ -173,49 +164,76 @@ static enum clv_err fetch_file(const struct job *j)
         char sum[33] = "";
         CLV_TRY(clv_download(&d, &resumed, err));
         CLV_TRY(clv_md5_file(j->part, sum, err));
-        if (!strcmp(sum, j->remote->md5))
+        if (!strcmp(sum, j->md5))
             return publish(j);
         remove(j->part);
         if (!resumed)
             return clv_fail(err, CLV_ERR_DATA,
                             "%s: what %s sent has MD5 %s, not %s: it is damaged or not the file it "
                             "should be; nothing was kept",
-                            j->remote->file, j->url, sum, j->remote->md5);
+                            j->file, j->url, sum, j->md5);
     }
 }
 
 static enum clv_err get_file(const struct job *j)
 {
     char *found = NULL;
-    if (has_sum(j->target, j->remote->md5))
+    if (has_sum(j->target, j->md5))
         return CLV_OK;
     CLV_TRY(find_in_mirror(j, &found));
     if (!found)
         return fetch_file(j);
     const enum clv_err e = copy_file(found, j->target, &j->ctx->err);
     if (!e)
-        clv_log(j->ctx, CLV_LOG_INFO, "%s: copied from %s", j->remote->file, found);
+        clv_log(j->ctx, CLV_LOG_INFO, "%s: copied from %s", j->file, found);
     free(found);
     return e;
 }
 
 /* ---- the set ---- */
 
-static enum clv_err get_remote(struct clv_context *ctx, const struct clv_data_get_params *params,
-                               const struct place *place, const struct remote *remote,
-                               const char *folder)
+static enum clv_err get_numbered(struct clv_context *ctx, const struct clv_place *place, int i,
+                                 const struct clv_data_get_params *params, const char *folder)
 {
-    struct job j = {.ctx = ctx, .params = params, .place = place, .remote = remote};
-    const char *base = params->base_url;
-    j.target = clv_path_join(folder, remote->file);
-    j.part = clv_strdupf("%s/%s.part", folder, remote->file);
-    j.url = base ? clv_path_join(base, remote->file)
-                 : clv_strdupf("%s%s%s", place->base, remote->file, place->suffix);
+    const char *file = place->files[i].name, *base = params->base_url;
+    struct job j = {
+        .ctx = ctx, .params = params, .place = place, .file = file, .md5 = place->files[i].md5};
+    j.target = clv_path_join(folder, file);
+    j.part = clv_strdupf("%s/%s.part", folder, file);
+    j.url =
+        base ? clv_path_join(base, file) : clv_strdupf("%s%s%s", place->base, file, place->suffix);
     const enum clv_err e =
-        j.target && j.part && j.url ? get_file(&j) : clv_fail_nomem(&ctx->err, remote->file);
+        j.target && j.part && j.url ? get_file(&j) : clv_fail_nomem(&ctx->err, file);
     free(j.target);
     free(j.part);
     free(j.url);
+    return e;
+}
+
+enum clv_err clv_place_get(struct clv_context *ctx, const struct clv_place *place,
+                           const struct clv_data_get_params *params, char **path)
+{
+    char *out =
+        params->out ? clv_strdupf("%s", params->out) : clv_xdg_dir("XDG_DATA_HOME", ".local/share");
+    if (!out)
+        return clv_fail(&ctx->err, CLV_ERR_ARG,
+                        "%s: no folder to write to: HOME is not set; name one with --out",
+                        place->folder);
+    char *result = NULL;
+    char *folder = clv_path_join(out, place->folder);
+    int n = 0;
+    enum clv_err e = folder ? clv_mkdirs(folder, &ctx->err) : clv_fail_nomem(&ctx->err, out);
+    for (; n < CLV_PLACE_FILES && place->files[n].name && !e; n++)
+        e = get_numbered(ctx, place, n, params, folder);
+    if (!e) {
+        result = n == 1 ? clv_path_join(folder, place->files[0].name) : clv_strdupf("%s", folder);
+        if (!result)
+            e = clv_fail_nomem(&ctx->err, folder);
+    }
+    if (!e)
+        *path = result;
+    free(folder);
+    free(out);
     return e;
 }
 
@@ -224,31 +242,6 @@ enum clv_err clv_data_get(struct clv_context *ctx, const char *name,
 {
     const struct clv_data_get_params defaults = {0};
     size_t at = 0;
-    if (!params)
-        params = &defaults;
     CLV_TRY(find_known(name, &at, &ctx->err));
-    const struct place *place = &places[at];
-    char *out =
-        params->out ? clv_strdupf("%s", params->out) : clv_xdg_dir("XDG_DATA_HOME", ".local/share");
-    if (!out)
-        return clv_fail(&ctx->err, CLV_ERR_ARG,
-                        "%s: no folder to write to: HOME is not set; "
-                        "name one with --out",
-                        name);
-    char *result = NULL;
-    char *folder = clv_path_join(out, place->folder);
-    enum clv_err e = folder ? clv_mkdirs(folder, &ctx->err) : clv_fail_nomem(&ctx->err, name);
-    for (size_t i = 0; i < known[at].n_files && !e; i++)
-        e = get_remote(ctx, params, place, &place->files[i], folder);
-    if (!e) { /* a set of several files is opened by its folder */
-        result = known[at].n_files == 1 ? clv_path_join(folder, place->files[0].file)
-                                        : clv_strdupf("%s", folder);
-        if (!result)
-            e = clv_fail_nomem(&ctx->err, name);
-    }
-    if (!e)
-        *path = result;
-    free(folder);
-    free(out);
-    return e;
+    return clv_place_get(ctx, &places[at], params ? params : &defaults, path);
 }

@@ -4,10 +4,11 @@
  * through a random shift, scale, rotation and mirror. Brightness is attenuation: air 0, bone 1.
  *
  * What tells the classes apart is a texture: a consolidation is coarse-grained (alveoli that filled
- * unevenly), while harmless shadows (soft tissue, skin folds) of the same size, place, outline and
- * mean brightness are smooth. Both classes get the same number of shadows, so the mean brightness
- * of a region, all that a linear classifier of a small image sees, says next to nothing; a
- * convolution that looks for the grain finds it anywhere.
+ * unevenly), while harmless shadows (soft tissue, skin folds) of the same number, size, place and
+ * outline are smooth. A consolidation is also a little brighter, but less so than lungs, shadows
+ * and exposures differ among themselves: the mean brightness of a region, all that a linear
+ * classifier of a small image sees, says little, while a convolution that looks for the grain finds
+ * it anywhere. tools/dev/phantom_check.py measures both.
  *
  * Equal bits everywhere: only + - * /, sqrt, floor and comparisons of doubles, which IEEE 754
  * fixes, no other libm call, and no fused multiply-add: gcc does not contract under -std=c11, clang
@@ -168,7 +169,7 @@ static void scene_bones(struct scene *sc, struct clv_rng *r)
     sc->collar_level = uniform(r, 0.10, 0.18);
 }
 
-/* Shadows in the lung fields; in an image with an opacity the first one is grainy. */
+/* Shadows in the lung fields; in an image with an opacity they are grainy. */
 static void scene_shadows(struct scene *sc, struct clv_rng *r, bool opacity)
 {
     sc->n_shadows = 1 + (int)(clv_rng_u32(r) >> 31) + (int)(clv_rng_u32(r) >> 31);
@@ -176,13 +177,13 @@ static void scene_shadows(struct scene *sc, struct clv_rng *r, bool opacity)
         struct shadow *s = &sc->shadow[i];
         const double side = clv_rng_u32(r) & 1 ? -1.0 : 1.0;
         s->v = uniform(r, -0.42, 0.32);
-        s->u = side * uniform(r, 0.28, 0.52);
-        s->ru = uniform(r, 0.22, 0.40);
-        s->rv = uniform(r, 0.24, 0.46);
+        s->u = side * uniform(r, 0.30, 0.48);
+        s->ru = uniform(r, 0.24, 0.40);
+        s->rv = uniform(r, 0.28, 0.46);
         rotation(uniform(r, -1.0, 1.0), &s->c, &s->s);
-        s->level = uniform(r, 0.04, 0.13) + (opacity ? 0.08 : 0.0);
+        s->level = uniform(r, 0.04, 0.13) + (opacity ? 0.10 : 0.0);
         s->pitch = uniform(r, 0.042, 0.056);
-        const double rough = uniform(r, 0.16, 0.22);
+        const double rough = uniform(r, 0.18, 0.25);
         s->grain = opacity ? rough : 0;
         s->key = clv_rng_u32(r);
     }
