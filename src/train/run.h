@@ -82,7 +82,8 @@ struct clv_run_job {
     const struct clv_run_params *params;
     struct clv_run_config config;
     struct clv_run_paths paths;
-    char *model_text, *model_name, *data_path; /* owners of what config borrows in a new run */
+    char *model_text, *model_name, *data_path,
+        *optimizer; /* owners of what config borrows in a new run */
     bool made_dir;
     struct clv_safetensors *last; /* resuming: the checkpoint; NULL = none was written yet */
     struct clv_data *data;

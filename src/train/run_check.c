@@ -63,6 +63,10 @@ static enum clv_err begin_new(struct clv_run_job *j)
     c->checkpoint_seconds = p->checkpoint_seconds;
     c->device = p->device;
     c->data_path = p->data;
+    if (!c->split.split)
+        c->split.split = "70/15/15";
+    if (!c->split.val_fraction)
+        c->split.val_fraction = .15;
     if (!c->trainer.batch)
         c->trainer.batch = 32;
     if (!c->trainer.optimizer || !*c->trainer.optimizer)
@@ -139,12 +143,27 @@ static enum clv_err begin_resumed(struct clv_run_job *j)
 
 /* ---- choices and model ---- */
 
-static enum clv_err check_choices(const struct clv_run_job *j)
+/* The optimizer with all its options spelt out, so that the run says what it was trained with. */
+static enum clv_err check_optimizer(struct clv_run_job *j)
+{
+    const struct clv_optim *optim;
+    void *values = NULL;
+    struct clv_str s = {0};
+    CLV_TRY(clv_optim_parse(j->config.trainer.optimizer, &optim, &values, &j->ctx->err));
+    clv_str_addf(&s, "%s ", optim->name);
+    clv_opt_print(optim->opts, values, true, &s);
+    free(values);
+    j->optimizer = clv_str_take(&s);
+    if (!j->optimizer)
+        return clv_fail_nomem(&j->ctx->err, "the optimizer");
+    j->config.trainer.optimizer = j->optimizer;
+    return CLV_OK;
+}
+
+static enum clv_err check_choices(struct clv_run_job *j)
 {
     const struct clv_run_config *c = &j->config;
     struct clv_error *err = &j->ctx->err;
-    const struct clv_optim *optim;
-    void *optim_params = NULL;
     struct clv_lr_schedule schedule;
     enum clv_monitor monitor;
     if (c->trainer.batch < 1 || c->trainer.batch > 1 << 20)
@@ -157,8 +176,7 @@ static enum clv_err check_choices(const struct clv_run_job *j)
         return clv_fail(err, CLV_ERR_ARG,
                         "clip_norm %g, min_delta %g, checkpoint_seconds %g: must not be negative",
                         c->trainer.clip_norm, c->fit.min_delta, c->checkpoint_seconds);
-    CLV_TRY(clv_optim_parse(c->trainer.optimizer, &optim, &optim_params, err));
-    free(optim_params);
+    CLV_TRY(check_optimizer(j));
     CLV_TRY(clv_lr_schedule_parse(c->fit.schedule, &schedule, err));
     return clv_monitor_parse(c->fit.monitor, true, &monitor, err);
 }

@@ -263,5 +263,6 @@ enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params 
     free(j.model_text);
     free(j.model_name);
     free(j.data_path);
+    free(j.optimizer);
     return e;
 }
