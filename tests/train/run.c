@@ -167,6 +167,10 @@ Test(run, stops_early_and_by_steps)
     cr_expect_str_eq(result.stop_reason, "early stopping");
     cr_expect_eq(result.epochs, 3);
     cr_expect_eq(result.best_epoch, 1);
+    json_t *m = runs_json(&r, "early/metrics.json");
+    const json_t *loss = json_object_get(json_object_get(m, "validation"), "loss");
+    cr_expect(json_number_value(loss) == result.best_value, "measured with the best weights");
+    json_decref(m);
     ok(r.ctx, runs_resume(&r, "early", &result));
     cr_expect_str_eq(result.stop_reason, "early stopping");
     cr_expect_eq(r.batches, 0);
