@@ -49,6 +49,9 @@ struct clv_run_paths {
 CLV_CHECK enum clv_err clv_run_paths_init(struct clv_run_paths *p, const char *dir,
                                           struct clv_error *err);
 void clv_run_paths_finish(struct clv_run_paths *p);
+/* Temporary files that a killed process left half written, by name; removing them is best effort. */
+bool clv_run_is_leftover(const char *name);
+void clv_run_remove_leftovers(const struct clv_run_paths *p);
 
 /* history.csv: one row per epoch; NaN is an empty field. */
 struct clv_run_row {

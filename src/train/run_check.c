@@ -14,7 +14,8 @@
 
 /* ---- a new run ---- */
 
-/* Nothing there, or an empty folder, or a run that may be replaced. */
+/* Nothing there, or an empty folder, or one where a run was killed before it had a config.json, or
+ * a run that may be replaced. */
 static enum clv_err check_out(const struct clv_run_job *j)
 {
     struct clv_error *err = &j->ctx->err;
@@ -33,8 +34,11 @@ static enum clv_err check_out(const struct clv_run_job *j)
                                            "by force, or choose another folder",
                                            dir);
     CLV_TRY(clv_dir_list(dir, &names, &n, err));
+    bool foreign = false;
+    for (size_t i = 0; i < n; i++)
+        foreign = foreign || (strcmp(names[i], "split.csv") && !clv_run_is_leftover(names[i]));
     clv_list_free(names, n);
-    if (n)
+    if (foreign)
         return clv_fail(err, CLV_ERR_EXISTS,
                         "%s: exists and holds no run (no config.json), so it is "
                         "not replaced; choose another folder",

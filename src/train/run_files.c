@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- names ---- */
 
@@ -37,6 +38,34 @@ void clv_run_paths_finish(struct clv_run_paths *p)
     free(p->last);
     free(p->metrics);
     *p = (struct clv_run_paths){0};
+}
+
+bool clv_run_is_leftover(const char *name)
+{
+    static const char *const own[] = {"config.json",      "history.csv",      "split.csv",
+                                      "best.safetensors", "last.safetensors", "metrics.json"};
+    for (size_t i = 0; i < CLV_COUNT(own); i++) {
+        const size_t n = strlen(own[i]);
+        if (!strncmp(name, own[i], n) && !strncmp(name + n, ".tmp", 4))
+            return true;
+    }
+    return false;
+}
+
+void clv_run_remove_leftovers(const struct clv_run_paths *p)
+{
+    struct clv_error ignored = {0};
+    char **names = NULL;
+    size_t n = 0;
+    if (clv_dir_list(p->dir, &names, &n, &ignored))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        char *path = clv_run_is_leftover(names[i]) ? clv_path_join(p->dir, names[i]) : NULL;
+        if (path)
+            (void)unlink(path);
+        free(path);
+    }
+    clv_list_free(names, n);
 }
 
 /* ---- history.csv ---- */

@@ -28,6 +28,7 @@ static enum clv_err remove_old(const struct clv_run_job *j)
 
 static enum clv_err write_first(struct clv_run_job *j)
 {
+    clv_run_remove_leftovers(&j->paths);
     if (!j->config.json) {
         CLV_TRY(remove_old(j));
         CLV_TRY(clv_data_write_split(j->data, j->paths.split));

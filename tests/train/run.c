@@ -120,6 +120,7 @@ Test(run, killed_runs_go_on)
     unlink(P(&r, "part/last.safetensors"));
     ok(r.ctx, runs_resume(&r, "part", &result));
     cr_expect_eq(r.epochs, 3, "nothing was saved, so it begins anew");
+    cr_expect_not(clv_file_exists(P(&r, "part/last.safetensors.tmp1.0")), "and is tidied up");
     cr_expect(runs_same_file(&r, "whole/last.safetensors", "part/last.safetensors"));
     cr_expect_eq(lines(&r, "part/history.csv"), 4);
     ok(r.ctx, runs_resume(&r, "part", &result));

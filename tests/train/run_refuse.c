@@ -79,7 +79,9 @@ Test(run_refuse, existing_runs)
     struct clv_run_params p = PARAMS(&r, "run");
     p.fit.epochs = 1;
     cr_assert_eq(clv_mkdirs(p.out, &err), CLV_OK);
-    ok(r.ctx, clv_run_train(r.ctx, &p, &result)); /* an empty folder is fine */
+    runs_text(&r, "run/split.csv", "killed before there was");
+    runs_text(&r, "run/config.json.tmp7.0", "more than this");
+    ok(r.ctx, clv_run_train(r.ctx, &p, &result)); /* a folder without a run is fine */
     refused(&r, &p, CLV_ERR_EXISTS, "already holds a run");
     runs_text(&r, "run/notes.txt", "mine");
     p.force = true;
