@@ -8,7 +8,7 @@
  *     clv_trainer_save(t, "net.safetensors");
  *
  * Upper level: clv_trainer_fit() runs epochs over a source with validation, schedule, early stopping
- * and events, keeping the device busy: it uses only what this header declares.
+ * and events, keeping the device busy.
  *
  * Several trainers may live in one process, on one device or several. Thread-safety: a trainer, its
  * device and its context belong to one thread at a time. No signal handlers, no global state. */

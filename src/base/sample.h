@@ -28,6 +28,22 @@ struct clv_sample_record {
     float max;           /* 255, 65535, or what the file's bit depth says */
 };
 
+/* A slot for a batch of images of at most image_bytes each: the records, then the images, each
+ * beginning at a multiple of CLV_SLOT_ALIGN. Offsets have 32 bits, so a slot is at most UINT32_MAX. */
+enum { CLV_SLOT_ALIGN = 64 };
+static inline size_t clv_slot_stride(size_t image_bytes)
+{
+    return (image_bytes + CLV_SLOT_ALIGN - 1) / CLV_SLOT_ALIGN * CLV_SLOT_ALIGN;
+}
+static inline size_t clv_slot_header(size_t batch)
+{
+    return batch * sizeof(struct clv_sample_record); /* 64 bytes each */
+}
+static inline size_t clv_slot_bytes(size_t batch, size_t image_bytes)
+{
+    return clv_slot_header(batch) + batch * clv_slot_stride(image_bytes);
+}
+
 struct clv_normalise { float mean[CLV_SAMPLE_CHANNELS], std[CLV_SAMPLE_CHANNELS]; };
 
 /* Reference: one sample from its slot to out[h][w][c]. */

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 8, ALIGNMENT = 64 };
+enum { MAX_THREADS = 8 };
 static const uint64_t shuffle_key = 0x73687566666c65u; /* "shuffle" */
 
 /* A batch in preparation: laid out like a slot. */
@@ -196,9 +196,9 @@ static enum clv_err measure(struct clv_loader *l)
         }
         most = CLV_MAX(most, clv_image_bytes(&im));
     }
-    l->stride = (most + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    l->stride = clv_slot_stride(most);
     const size_t batch = (size_t)l->params.batch;
-    l->header = (batch * sizeof(struct clv_sample_record) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    l->header = clv_slot_header(batch);
     if (l->header + batch * l->stride > UINT32_MAX)
         return clv_fail(err, CLV_ERR_ARG,
                         "a batch of %zu images with %zu bytes each exceeds 4 GiB; take a smaller batch",

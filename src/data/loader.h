@@ -47,7 +47,7 @@ CLV_CHECK enum clv_err clv_loader_next(struct clv_loader *l, void *slot, int *n,
 /* Time the consumer waited in clv_loader_next since creation, seconds. */
 double clv_loader_wait_seconds(const struct clv_loader *l);
 
-/* One image file outside any data set (predict): decodes into a slot of its own. Caller frees. */
+/* One image file outside any data set (predict): decodes into place `pos` of a slot. */
 CLV_CHECK enum clv_err clv_loader_file(struct clv_loader *l, const char *path, void *slot, int pos,
                                        struct clv_error *err);
 

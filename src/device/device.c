@@ -219,8 +219,6 @@ void clv_device_close(struct clv_device **dev)
     }
     clv_profile_finish(d);
     clv_programs_destroy(d);
-    if (d->transfer)
-        clReleaseCommandQueue(d->transfer);
     if (d->queue)
         clReleaseCommandQueue(d->queue);
     if (d->context)

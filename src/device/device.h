@@ -28,12 +28,11 @@ struct clv_error *clv_device_error(const struct clv_device *dev); /* = &context-
 
 /* ---- buffers ---- */
 struct clv_buffer;
-enum clv_buffer_kind {
-    CLV_BUFFER_DEVICE, /* kernels only */
-    CLV_BUFFER_HOST,   /* host-visible (CL_MEM_ALLOC_HOST_PTR): staging and read-back */
-};
-CLV_CHECK enum clv_err clv_buffer_create(struct clv_device *dev, enum clv_buffer_kind kind,
-                                         size_t bytes, struct clv_buffer **ret);
+CLV_CHECK enum clv_err clv_buffer_create(struct clv_device *dev, size_t bytes, struct clv_buffer **ret);
+/* A part of a buffer as a buffer of its own, for libraries that take no offset; offset a multiple of
+ * caps->align. The whole must outlive it. */
+CLV_CHECK enum clv_err clv_buffer_part(struct clv_buffer *whole, size_t offset, size_t bytes,
+                                       struct clv_buffer **ret);
 void clv_buffer_destroy(struct clv_buffer **buf);
 size_t clv_buffer_bytes(const struct clv_buffer *buf);
 
@@ -72,9 +71,6 @@ struct clv_mark; /* an event */
  * `profile_id` >= 0 records the command's times under that id when the device profiles. */
 CLV_CHECK enum clv_err clv_queue_kernel(struct clv_device *dev, struct clv_kernel *k, unsigned dims,
                                         const size_t *global, const size_t *local, int profile_id);
-CLV_CHECK enum clv_err clv_queue_copy(struct clv_device *dev, struct clv_buffer *src, size_t src_off,
-                                      struct clv_buffer *dst, size_t dst_off, size_t bytes,
-                                      int profile_id);
 /* 32-bit pattern over bytes (multiple of 4). */
 CLV_CHECK enum clv_err clv_queue_fill(struct clv_device *dev, struct clv_buffer *dst, size_t off,
                                       size_t bytes, uint32_t pattern, int profile_id);
@@ -92,15 +88,9 @@ CLV_CHECK enum clv_err clv_queue_read_wait(struct clv_device *dev, struct clv_bu
 CLV_CHECK enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret);
 /* Waits without spinning (polls with a growing sleep up to 200 us), reports a failed command. */
 CLV_CHECK enum clv_err clv_mark_wait(struct clv_device *dev, struct clv_mark *m);
-bool clv_mark_done(struct clv_mark *m);
 void clv_mark_destroy(struct clv_mark **m);
 CLV_CHECK enum clv_err clv_queue_finish(struct clv_device *dev);
 CLV_CHECK enum clv_err clv_queue_flush(struct clv_device *dev);
-
-/* Host memory a staging slot can be filled through: maps a HOST buffer for the life of the mapping
- * (unified memory) or returns pinned memory to be written with clv_queue_write otherwise. */
-CLV_CHECK enum clv_err clv_buffer_map(struct clv_device *dev, struct clv_buffer *buf, void **ptr);
-CLV_CHECK enum clv_err clv_buffer_unmap(struct clv_device *dev, struct clv_buffer *buf, void *ptr);
 
 /* ---- GEMM through CLBlast ---- */
 /* Row-major C[m,n] = alpha * op(A) op(B) + beta * C; offsets and leading dimensions in elements. */
@@ -110,10 +100,10 @@ struct clv_gemm {
     float alpha, beta;
     struct clv_buffer *a, *b, *c, *scratch;
     size_t a_off, b_off, c_off; /* elements */
-    size_t scratch_off;         /* elements; times 4 a multiple of caps->align */
     int64_t lda, ldb, ldc;
 };
-/* Scratch elements CLBlast needs for this problem (0 = none); buffers need not be set. */
+/* Scratch elements that CLBlast may need for this problem (0 = none), wherever its matrices lie: it
+ * copies matrices with an offset in cases where it takes others in place. Buffers need not be set. */
 CLV_CHECK enum clv_err clv_gemm_scratch(struct clv_device *dev, const struct clv_gemm *g,
                                         size_t *elements);
 CLV_CHECK enum clv_err clv_queue_gemm(struct clv_device *dev, const struct clv_gemm *g,

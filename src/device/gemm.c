@@ -1,7 +1,8 @@
 /* GEMM through CLBlast: the only file that knows it. CLBlast keeps its compiled kernels for the life
  * of the process, by context; nothing of ours is global. */
-#include "device/internal.h"
+#include "base/util.h"
 #include "clv_config.h"
+#include "device/internal.h"
 
 #ifdef CLV_HAVE_CLBLAST
 #include <clblast_c.h>
@@ -37,51 +38,35 @@ static enum clv_err check(struct clv_device *dev, const struct clv_gemm *g, cons
 
 enum clv_err clv_gemm_scratch(struct clv_device *dev, const struct clv_gemm *g, size_t *elements)
 {
-    size_t bytes = 0;
-    CLV_TRY(check(dev, g, "CLBlastSGemmTempBufferSize",
-                  CLBlastSGemmTempBufferSize(
-                      CLBlastLayoutRowMajor, transpose(g->trans_a), transpose(g->trans_b),
-                      (size_t)g->m, (size_t)g->n, (size_t)g->k, g->a_off, (size_t)g->lda, g->b_off,
-                      (size_t)g->ldb, g->c_off, (size_t)g->ldc, &dev->queue, &bytes)));
-    *elements = (bytes + sizeof(float) - 1) / sizeof(float);
+    size_t most = 0;
+    for (size_t offset = 0; offset < 2; offset++) {
+        size_t bytes = 0;
+        CLV_TRY(check(dev, g, "CLBlastSGemmTempBufferSize",
+                      CLBlastSGemmTempBufferSize(
+                          CLBlastLayoutRowMajor, transpose(g->trans_a), transpose(g->trans_b),
+                          (size_t)g->m, (size_t)g->n, (size_t)g->k, offset, (size_t)g->lda, offset,
+                          (size_t)g->ldb, offset, (size_t)g->ldc, &dev->queue, &bytes)));
+        most = CLV_MAX(most, bytes);
+    }
+    *elements = (most + sizeof(float) - 1) / sizeof(float);
     return CLV_OK;
-}
-
-/* CLBlast takes a scratch buffer but no offset into it. */
-static enum clv_err scratch_from(struct clv_device *dev, const struct clv_gemm *g, cl_mem *ret)
-{
-    const size_t offset = g->scratch_off * sizeof(float);
-    const cl_buffer_region region = {.origin = offset, .size = g->scratch->bytes - offset};
-    cl_int status = CL_SUCCESS;
-    *ret = clCreateSubBuffer(g->scratch->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION,
-                             &region, &status);
-    return CLV_CL_STATUS(&dev->ctx->err, "gemm scratch", "clCreateSubBuffer", status);
 }
 
 enum clv_err clv_queue_gemm(struct clv_device *dev, const struct clv_gemm *g, int profile_id)
 {
     cl_event begin = NULL, event = NULL;
-    cl_mem scratch = NULL;
-    enum clv_err e = CLV_OK;
     if (clv_profile_slot(dev, profile_id, &begin)) {
         /* CLBlast's event is that of its last kernel; what it does before counts too. */
         CLV_TRY(CLV_CL(&dev->ctx->err, "gemm",
                        clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &begin)));
     }
-    if (g->scratch) {
-        e = scratch_from(dev, g, &scratch);
-        if (e)
-            goto out;
-    }
-    e = check(dev, g, "CLBlastSgemm",
+    const enum clv_err e = check(dev, g, "CLBlastSgemm",
               CLBlastSgemmWithTempBuffer(
                   CLBlastLayoutRowMajor, transpose(g->trans_a), transpose(g->trans_b), (size_t)g->m,
                   (size_t)g->n, (size_t)g->k, g->alpha, g->a->mem, g->a_off, (size_t)g->lda,
                   g->b->mem, g->b_off, (size_t)g->ldb, g->beta, g->c->mem, g->c_off, (size_t)g->ldc,
-                  &dev->queue, clv_profile_slot(dev, profile_id, &event), scratch));
-out:
-    if (scratch)
-        clReleaseMemObject(scratch); /* the queued commands hold it */
+                  &dev->queue, clv_profile_slot(dev, profile_id, &event),
+                  g->scratch ? g->scratch->mem : NULL));
     if (!e)
         return clv_profile_add(dev, profile_id, begin, event);
     if (begin)

@@ -67,7 +67,6 @@ struct clv_device {
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;    /* in order, all compute */
-    cl_command_queue transfer; /* made when the first buffer is mapped */
     bool profiling;
     bool is_pocl;              /* its waits sleep instead of spinning, its cache is ours to guard */
     char *cache_dir;           /* <cache>/programs, NULL = no disk cache */
@@ -82,7 +81,6 @@ struct clv_buffer {
     struct clv_device *dev;
     cl_mem mem;
     size_t bytes;
-    enum clv_buffer_kind kind;
 };
 
 struct clv_kernel {

@@ -68,14 +68,6 @@ enum clv_err clv_mark_wait(struct clv_device *dev, struct clv_mark *m)
     return clv_event_wait(dev, m->event, "waiting for the device");
 }
 
-bool clv_mark_done(struct clv_mark *m)
-{
-    cl_int status = CL_COMPLETE;
-    if (clGetEventInfo(m->event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(status), &status, NULL))
-        return true; /* so that nobody waits for ever; clv_mark_wait() tells what is wrong */
-    return status <= CL_COMPLETE;
-}
-
 void clv_mark_destroy(struct clv_mark **m)
 {
     if (!*m)
@@ -94,8 +86,12 @@ enum clv_err clv_queue_flush(struct clv_device *dev)
 enum clv_err clv_queue_finish(struct clv_device *dev)
 {
     struct clv_mark *m = NULL;
-    CLV_TRY(clv_queue_mark(dev, &m));
-    const enum clv_err e = clv_mark_wait(dev, m);
+    enum clv_err e = clv_queue_mark(dev, &m);
+    if (!e)
+        e = clv_mark_wait(dev, m);
     clv_mark_destroy(&m);
+    /* Callers free what the device may still use: after a failure nothing but the real thing will do. */
+    if (e)
+        (void)clFinish(dev->queue);
     return e;
 }

@@ -12,16 +12,6 @@ enum clv_err clv_queue_kernel(struct clv_device *dev, struct clv_kernel *k, unsi
     return clv_profile_add(dev, profile_id, NULL, event);
 }
 
-enum clv_err clv_queue_copy(struct clv_device *dev, struct clv_buffer *src, size_t src_off,
-                            struct clv_buffer *dst, size_t dst_off, size_t bytes, int profile_id)
-{
-    cl_event event = NULL;
-    CLV_TRY(CLV_CL(&dev->ctx->err, "copying between buffers",
-                   clEnqueueCopyBuffer(dev->queue, src->mem, dst->mem, src_off, dst_off, bytes, 0,
-                                       NULL, clv_profile_slot(dev, profile_id, &event))));
-    return clv_profile_add(dev, profile_id, NULL, event);
-}
-
 enum clv_err clv_queue_fill(struct clv_device *dev, struct clv_buffer *dst, size_t off,
                             size_t bytes, uint32_t pattern, int profile_id)
 {

@@ -20,7 +20,6 @@ enum {
     CLV_OP_TRAIN_ONLY = 1u << 3,/* identity outside training (dropout): a view there */
     CLV_OP_ACT = 1u << 4,       /* an activation that conv2d and dense may fuse: op->act */
     CLV_OP_FUSES_ACT = 1u << 5, /* takes an activation node behind it into its epilogue */
-    CLV_OP_GRAD_FROM_OUT = 1u << 6, /* backward reads its output (sigmoid), else its inputs may be read */
     CLV_OP_ACTIVATION = 1u << 7, /* may stand in activation= though no epilogue fuses it (softmax); CLV_OP_ACT implies it */
 };
 
@@ -39,6 +38,8 @@ struct clv_op {
     int n_in_min, n_in_max;
     uint32_t flags;
     enum clv_act act;           /* CLV_OP_ACT */
+    const char *takes_over;     /* losses: the output activation whose logits they can take; NULL */
+    const char *default_loss;   /* output activations: the loss that goes with them; NULL */
     /* Sets node->shape and declares weights from node->params and the inputs' shapes. Fails with
      * CLV_ERR_SHAPE, text beginning with the node's name and naming the shapes. */
     enum clv_err (*infer)(struct clv_graph *g, struct clv_node *node);
@@ -49,6 +50,7 @@ struct clv_op {
 };
 
 /* Generated from meson.build's list, NULL-terminated (src/ops/registry.c). */
+/* (The one link upward: the table is data of src/ops that graph and model look names up in.) */
 extern const struct clv_op *const clv_ops[];
 const struct clv_op *clv_op_find(const char *name); /* NULL if there is none */
 

@@ -50,15 +50,7 @@ static void mark_gradients(const struct clv_graph *g, struct clv_fusion *fusion)
  * the pair neither overflows nor loses digits. */
 static bool takes_over(const struct clv_op *loss, const struct clv_op *before)
 {
-    static const char *const pairs[][2] = {
-        {"categorical_crossentropy", "softmax"},
-        {"binary_crossentropy", "sigmoid"},
-    };
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (!strcmp(loss->name, pairs[i][0]) && !strcmp(before->name, pairs[i][1]))
-            return true;
-    }
-    return false;
+    return loss->takes_over && !strcmp(loss->takes_over, before->name);
 }
 
 static void fuse_loss(const struct clv_graph *g, const struct clv_node *loss,

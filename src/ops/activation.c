@@ -37,11 +37,10 @@ static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *nod
 {
     bool accumulate;
     struct clv_tensor *y = clv_emit_out(e, node), *dy = clv_emit_grad_out(e, node);
-    if (!clv_emit_wants_grad_in(e, node, 0))
-        return CLV_OK;
-    struct clv_tensor *dx = clv_emit_grad_in(e, node, 0, &accumulate);
+    struct clv_tensor *dx;
+    CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
     if (!dx)
-        return CLV_ERR_NOMEM;
+        return CLV_OK;
     const struct clv_launch l = clv_launch_map(e, wide, (struct clv_tensor *const[]){y, dy, dx}, 3);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(

@@ -35,13 +35,12 @@ static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node
 static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *node, int input,
                                   bool wide)
 {
-    if (!clv_emit_wants_grad_in(e, node, input))
-        return CLV_OK;
     bool accumulate;
     struct clv_tensor *dy = clv_emit_grad_out(e, node);
-    struct clv_tensor *dx = clv_emit_grad_in(e, node, input, &accumulate);
+    struct clv_tensor *dx;
+    CLV_TRY(clv_emit_grad_in(e, node, input, &dx, &accumulate));
     if (!dx)
-        return CLV_ERR_NOMEM;
+        return CLV_OK;
     const struct clv_launch l = clv_launch_map(e, wide, (struct clv_tensor *const[]){dy, dx}, 2);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(

@@ -21,14 +21,13 @@ static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node
 
 static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *node, bool wide)
 {
-    if (!clv_emit_wants_grad_in(e, node, 0))
-        return CLV_OK;
     const struct clv_pool p = clv_pool_of(node);
     bool accumulate;
     struct clv_tensor *dy = clv_emit_grad_out(e, node);
-    struct clv_tensor *dx = clv_emit_grad_in(e, node, 0, &accumulate);
+    struct clv_tensor *dx;
+    CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
     if (!dx)
-        return CLV_ERR_NOMEM;
+        return CLV_OK;
     const struct clv_launch l = clv_launch_cells(e, wide, p.in);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(e, &info,

@@ -32,6 +32,7 @@ const struct clv_op clv_op_binary_crossentropy = {
     .n_in_min = 1,
     .n_in_max = 1,
     .flags = CLV_OP_LOSS,
+    .takes_over = "sigmoid",
     .infer = binary_infer,
     .cost = clv_loss_cost,
     .variants = binary_variants,

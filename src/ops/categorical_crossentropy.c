@@ -32,6 +32,7 @@ const struct clv_op clv_op_categorical_crossentropy = {
     .n_in_min = 1,
     .n_in_max = 1,
     .flags = CLV_OP_LOSS,
+    .takes_over = "softmax",
     .infer = categorical_infer,
     .cost = clv_loss_cost,
     .variants = categorical_variants,

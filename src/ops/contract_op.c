@@ -45,11 +45,7 @@ enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *nod
         p.dy = clv_emit_grad_out(e, node);
         p.dw = clv_emit_weight_grad(e, node, 0);
         p.dbias = bias ? clv_emit_weight_grad(e, node, 1) : NULL;
-        if (clv_emit_wants_grad_in(e, node, 0)) {
-            p.dx = clv_emit_grad_in(e, node, 0, &p.accumulate);
-            if (!p.dx)
-                return CLV_ERR_NOMEM;
-        }
+        CLV_TRY(clv_emit_grad_in(e, node, 0, &p.dx, &p.accumulate));
     }
     return clv_contract_emit(e, schedule, &p, pass);
 }

@@ -55,12 +55,11 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum c
     if (pass == CLV_PASS_FORWARD)
         return emit_mask(e, node, pass, wide, clv_emit_in(e, node, 0), clv_emit_out(e, node),
                          false);
-    if (!clv_emit_wants_grad_in(e, node, 0))
-        return CLV_OK;
     bool accumulate;
-    struct clv_tensor *dx = clv_emit_grad_in(e, node, 0, &accumulate);
+    struct clv_tensor *dx;
+    CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
     if (!dx)
-        return CLV_ERR_NOMEM;
+        return CLV_OK;
     return emit_mask(e, node, pass, wide, clv_emit_grad_out(e, node), dx, accumulate);
 }
 

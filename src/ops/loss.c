@@ -66,14 +66,13 @@ static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node
 static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *node,
                                   const char *options, float smoothing)
 {
-    if (!clv_emit_wants_grad_in(e, node, 0))
-        return CLV_OK;
     const struct clv_node *fused = e->fusion[node->id].softmax;
     struct clv_tensor *p = fused ? clv_emit_out(e, fused) : clv_emit_in(e, node, 0);
     bool accumulate;
-    struct clv_tensor *dx = clv_emit_grad_in(e, node, 0, &accumulate), *t = e->targets;
+    struct clv_tensor *dx, *t = e->targets;
+    CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
     if (!dx)
-        return CLV_ERR_NOMEM;
+        return CLV_OK;
     const struct clv_launch l = clv_launch_items(e, e->batch);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(

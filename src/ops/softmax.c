@@ -22,13 +22,12 @@ static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node
 
 static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *node)
 {
-    if (!clv_emit_wants_grad_in(e, node, 0))
-        return CLV_OK;
     bool accumulate;
     struct clv_tensor *y = clv_emit_out(e, node), *dy = clv_emit_grad_out(e, node);
-    struct clv_tensor *dx = clv_emit_grad_in(e, node, 0, &accumulate);
+    struct clv_tensor *dx;
+    CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
     if (!dx)
-        return CLV_ERR_NOMEM;
+        return CLV_OK;
     const struct clv_launch l = clv_launch_items(e, y->n * y->h * y->w);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(
@@ -59,7 +58,8 @@ const struct clv_op clv_op_softmax = {
     .help = "Probabilities over the channels of each pixel.",
     .n_in_min = 1,
     .n_in_max = 1,
-    .flags = CLV_OP_ACTIVATION | CLV_OP_GRAD_FROM_OUT,
+    .flags = CLV_OP_ACTIVATION,
+    .default_loss = "categorical_crossentropy",
     .infer = clv_infer_same,
     .cost = softmax_cost,
     .variants = softmax_variants,

@@ -55,11 +55,21 @@ enum clv_err clv_optim_parse(const char *text, const struct clv_optim **optim, v
     return CLV_OK;
 }
 
+double clv_optim_learning_rate(const struct clv_optim *optim, const void *params)
+{
+    double rate = 0;
+    for (const struct clv_opt *o = optim->opts; o->name; o++)
+        if (!strcmp(o->name, "learning_rate"))
+            memcpy(&rate, (const char *)params + o->offset, sizeof rate);
+    return rate;
+}
+
 /* One work-item takes one chunk, so that its constants are read once. */
 static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
                                 struct clv_store_segment *seg, struct clv_tensor *control)
 {
     const int64_t chunks = seg->count / CLV_STORE_CHUNK;
+    const size_t group = e->caps->gpu_path ? CLV_MIN((size_t)64, e->caps->max_work_group) : 1;
     const double bytes = (double)seg->count * 4 * (3 + 2 * o->n_slots);
     /* Optimizers with fewer slots are handed the gradient where a slot would stand. */
     struct clv_tensor *slot0 = o->n_slots > 0 ? &seg->slot[0] : &seg->grad;
@@ -71,8 +81,7 @@ static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
         e, &(struct clv_emit_info){.what = "update", .bytes = bytes, .flops = (double)seg->count * 10},
         &(struct clv_kernel_step){
             .source = o->source, .name = "update", .options = options, .dims = 1,
-            .global = {(size_t)chunks * (e->caps->gpu_path ? 64 : 1)},
-            .local = {e->caps->gpu_path ? 64 : 1},
+            .global = {(size_t)chunks * group}, .local = {group},
             clv_args(CLV_IN(e->state), CLV_INOUT(&seg->value), CLV_IN(&seg->grad), CLV_INOUT(slot0),
                      CLV_INOUT(slot1), CLV_IN(&seg->chunks), CLV_IN(control))});
 }

@@ -10,7 +10,7 @@
 
 struct clv_optim {
     const char *name, *help;
-    size_t params_size;          /* the first member is always `double learning_rate` */
+    size_t params_size;
     const struct clv_opt *opts;
     int n_slots;                 /* arrays of the weights' size that it keeps */
     const char *slot_name[CLV_STORE_SLOTS];
@@ -25,6 +25,9 @@ const struct clv_optim *clv_optim_find(const char *name);
 /* "adam learning_rate=0.001 beta_1=0.9": the optimizer and its parameters, which the caller frees. */
 CLV_CHECK enum clv_err clv_optim_parse(const char *text, const struct clv_optim **optim,
                                        void **params, struct clv_error *err);
+
+/* Value of the option learning_rate, which every optimizer has. */
+double clv_optim_learning_rate(const struct clv_optim *optim, const void *params);
 
 /* Appends one update step per segment of the store, after the clipping by global norm when clip_norm > 0
  * (the gradients, penalties included, are scaled by clip_norm / norm where their norm is larger). */

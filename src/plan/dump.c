@@ -1,5 +1,5 @@
 /* The plan as text: one line per step, then the memory map. */
-#include "plan/plan.h"
+#include "plan/internal.h"
 
 #include "base/str.h"
 #include <limits.h>
@@ -23,11 +23,11 @@ static void dump_step(const struct clv_step *s, int index, struct clv_str *out)
     else
         clv_str_addf(out, "%15s  ", "");
     if (s->kind == CLV_STEP_KERNEL) {
-        clv_str_addf(out, "%s %s ", s->kernel.name, s->kernel.options);
-        dump_global(&s->kernel, out);
+        clv_str_addf(out, "%s %s ", s->u.kernel.name, s->u.kernel.options);
+        dump_global(&s->u.kernel, out);
     } else if (s->kind == CLV_STEP_GEMM) {
-        clv_str_addf(out, "%lld x %lld x %lld", (long long)s->gemm.m, (long long)s->gemm.n,
-                     (long long)s->gemm.k);
+        clv_str_addf(out, "%lld x %lld x %lld", (long long)s->u.gemm.m, (long long)s->u.gemm.n,
+                     (long long)s->u.gemm.k);
     }
     clv_str_add(out, "\n");
 }

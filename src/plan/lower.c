@@ -1,6 +1,6 @@
 /* Lowering: nodes in order give the forward steps, nodes in reverse the backward steps (reverse-mode
  * differentiation), the optimizer the update. */
-#include "plan/plan.h"
+#include "plan/internal.h"
 
 #include "step/sample.h"
 

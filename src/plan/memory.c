@@ -2,7 +2,7 @@
  * whose spans do not meet may share them. Places are chosen largest first, each at the lowest offset
  * that is free over its whole span (greedy by size: Pisarchyk and Lee, 2020). A segment is at most
  * max_alloc bytes; what does not fit goes to the next. */
-#include "plan/plan.h"
+#include "plan/internal.h"
 
 #include "base/str.h"
 #include "base/util.h"

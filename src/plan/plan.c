@@ -1,5 +1,5 @@
 /* From graph to bound steps: lower, place, allocate, bind; and back. */
-#include "plan/plan.h"
+#include "plan/internal.h"
 
 #include "base/util.h"
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static enum clv_err allocate_arena(struct clv_plan *p)
         return clv_separate_bind(p->dev, &p->steps, &p->separate);
     }
     for (int i = 0; i < p->map.n_segments; i++)
-        CLV_TRY(clv_buffer_create(p->dev, CLV_BUFFER_DEVICE, (size_t)p->map.segment[i].bytes,
+        CLV_TRY(clv_buffer_create(p->dev, (size_t)p->map.segment[i].bytes,
                                   &p->map.segment[i].buffer));
     for (int i = 0; i < p->map.n_places; i++) {
         const struct clv_plan_place *place = &p->map.place[i];
@@ -35,7 +35,7 @@ static enum clv_err make_io_buffer(struct clv_plan *p, struct clv_tensor *t)
 {
     const size_t bytes = (size_t)clv_tensor_bytes(t);
     p->memory.io += bytes * (1 + CLV_PLAN_RING);
-    return clv_buffer_create(p->dev, CLV_BUFFER_DEVICE, bytes, &t->buffer);
+    return clv_buffer_create(p->dev, bytes, &t->buffer);
 }
 
 static enum clv_err make_ring(struct clv_plan *p)
@@ -94,12 +94,9 @@ void clv_plan_destroy(struct clv_plan **plan)
     struct clv_plan *p = *plan;
     if (!p)
         return;
-    /* Commands still in flight use the ring's memory. */
-    const enum clv_err ignored = clv_queue_finish(p->dev);
-    (void)ignored;
+    clv_plan_drain(p); /* commands in flight use the ring's memory */
     for (int i = 0; i < CLV_PLAN_RING; i++) {
         struct clv_ring_entry *r = &p->ring[i];
-        clv_mark_destroy(&r->mark);
         free(r->slot);
         free(r->state);
         free(r->targets);
@@ -123,4 +120,3 @@ const struct clv_steps *clv_plan_steps(const struct clv_plan *p) { return &p->st
 
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p) { return p->memory; }
 
-void *clv_plan_slot(struct clv_plan *p, int slot) { return p->ring[slot].slot; }

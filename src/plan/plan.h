@@ -48,13 +48,14 @@ void clv_plan_destroy(struct clv_plan **p);
 const struct clv_steps *clv_plan_steps(const struct clv_plan *p);
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);
 
-/* Host memory of ring entry `slot` (0..CLV_PLAN_RING-1), to be filled before it is submitted. */
-void *clv_plan_slot(struct clv_plan *p, int slot);
+/* Host memory of ring entry `slot` (0..CLV_PLAN_RING-1), to be filled before it is submitted. Waits
+ * for what is still in flight from it and drops its results. */
+CLV_CHECK enum clv_err clv_plan_slot(struct clv_plan *p, int slot, void **ret);
 
 /* Enqueues one step over ring entry `slot`: uploads (the first slot_used bytes of the slot), steps,
  * read-back; then flushes. st->n samples;
  * sample_index[n] keys dropout (NULL = 0..n-1); targets[n][c of the output] may be NULL without a
- * loss. All are copied. The entry must have been waited for. */
+ * loss. All are copied. The entry must have been waited for. A failed submission has left the queue. */
 CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
                                        const struct clv_step_state *st,
                                        const uint32_t *sample_index, const float *targets);
@@ -64,6 +65,9 @@ CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot
 CLV_CHECK enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output,
                                      const float **loss);
 
+/* Waits for everything in flight and drops its results: the way out after an error. */
+void clv_plan_drain(struct clv_plan *p);
+
 /* Values of a node's output, or of its gradient, after the last submitted step: for tests and tools.
  * Needs params.separate, since an arena reuses memory. count elements; waits. */
 CLV_CHECK enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad,
@@ -71,49 +75,5 @@ CLV_CHECK enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_n
 
 /* Text of the steps and the memory map; malloc'ed, NULL when out of memory. */
 char *clv_plan_dump(const struct clv_plan *p);
-
-/* ---- inside the plan room ---- */
-
-struct clv_plan_segment { uint64_t bytes; struct clv_buffer *buffer; };
-
-/* Where a root tensor of activation or scratch memory lies. */
-struct clv_plan_place { struct clv_tensor *tensor; int first, last; /* steps */ int segment; uint64_t offset, bytes; };
-
-struct clv_plan_map {
-    struct clv_plan_place *place;
-    int n_places;
-    struct clv_plan_segment *segment;
-    int n_segments;
-};
-
-struct clv_ring_entry {
-    void *slot;                      /* slot_bytes of host memory */
-    uint32_t *state;                 /* step state and sample indices */
-    float *targets, *output, *loss;
-    struct clv_mark *mark;           /* NULL = nothing in flight */
-};
-
-struct clv_plan {
-    struct clv_device *dev;
-    const struct clv_graph *graph;
-    struct clv_store *store;
-    struct clv_plan_params params;
-    struct clv_steps steps;
-    struct clv_fusion *fusion;       /* by node id */
-    struct clv_node_tensors *node;   /* by node id */
-    struct clv_tensor *staging, *state, *targets, *output, *loss;
-    struct clv_plan_map map;
-    struct clv_separate separate;
-    struct clv_plan_memory memory;
-    struct clv_ring_entry ring[CLV_PLAN_RING];
-};
-
-/* lower.c: fills steps and tensors; launches and allocates nothing on the device. */
-CLV_CHECK enum clv_err clv_plan_lower(struct clv_plan *p);
-/* memory.c: liveness over the steps, places by decreasing size. `keep` tensors live to the end. */
-CLV_CHECK enum clv_err clv_plan_place(const struct clv_steps *steps, const struct clv_tensor *const *keep,
-                                      int n_keep, uint64_t max_alloc, size_t align,
-                                      struct clv_plan_map *map, struct clv_error *err);
-void clv_plan_map_finish(struct clv_plan_map *map);
 
 #endif

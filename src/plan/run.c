@@ -1,6 +1,6 @@
 /* One submission: uploads, steps, read-back, mark. Host memory of a ring entry belongs to the queue
  * from submit to wait. */
-#include "plan/plan.h"
+#include "plan/internal.h"
 
 #include "base/util.h"
 #include <string.h>
@@ -34,15 +34,8 @@ static enum clv_err read_back(struct clv_plan *p, struct clv_tensor *t, void *ho
                           (size_t)clv_tensor_bytes(t));
 }
 
-enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
-                             const struct clv_step_state *st, const uint32_t *sample_index,
-                             const float *targets)
+static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r, size_t slot_used)
 {
-    struct clv_ring_entry *r = &p->ring[slot];
-    if (st->n < 1 || st->n > p->params.batch)
-        return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG,
-                        "a batch of %d samples does not fit a plan for 1 to %d", st->n, p->params.batch);
-    fill_entry(p, r, st, sample_index, targets);
     CLV_TRY(upload(p, r, slot_used));
     CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n));
     CLV_TRY(read_back(p, p->output, r->output));
@@ -51,17 +44,62 @@ enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
     return clv_queue_mark(p->dev, &r->mark);
 }
 
+static enum clv_err wait_entry(struct clv_plan *p, struct clv_ring_entry *r)
+{
+    if (!r->mark)
+        return CLV_OK;
+    const enum clv_err err = clv_mark_wait(p->dev, r->mark);
+    clv_mark_destroy(&r->mark);
+    r->valid = !err;
+    return err;
+}
+
+enum clv_err clv_plan_slot(struct clv_plan *p, int slot, void **ret)
+{
+    CLV_TRY(wait_entry(p, &p->ring[slot]));
+    *ret = p->ring[slot].slot;
+    return CLV_OK;
+}
+
+enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
+                             const struct clv_step_state *st, const uint32_t *sample_index,
+                             const float *targets)
+{
+    struct clv_ring_entry *r = &p->ring[slot];
+    if (st->n < 1 || st->n > p->params.batch)
+        return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG,
+                        "a batch of %d samples does not fit a plan for 1 to %d", st->n, p->params.batch);
+    CLV_TRY(wait_entry(p, r));
+    r->valid = false;
+    fill_entry(p, r, st, sample_index, targets);
+    const enum clv_err err = enqueue(p, r, slot_used);
+    if (err) { /* what was enqueued before the fault still reads the entry */
+        const enum clv_err ignored = clv_queue_finish(p->dev);
+        (void)ignored;
+    }
+    r->valid = !err;
+    return err;
+}
+
 enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output, const float **loss)
 {
     struct clv_ring_entry *r = &p->ring[slot];
-    if (r->mark) {
-        const enum clv_err err = clv_mark_wait(p->dev, r->mark);
-        clv_mark_destroy(&r->mark);
-        CLV_TRY(err);
-    }
+    CLV_TRY(wait_entry(p, r));
+    if (!r->valid)
+        return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG, "ring entry %d was not submitted", slot);
     *output = r->output;
     *loss = r->loss;
     return CLV_OK;
+}
+
+void clv_plan_drain(struct clv_plan *p)
+{
+    const enum clv_err ignored = clv_queue_finish(p->dev);
+    (void)ignored;
+    for (int i = 0; i < CLV_PLAN_RING; i++) {
+        clv_mark_destroy(&p->ring[i].mark);
+        p->ring[i].valid = false;
+    }
 }
 
 enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad, float *host)

@@ -18,7 +18,7 @@ static enum clv_err set_tensor(struct clv_device *dev, struct clv_step *s, unsig
 
 static enum clv_err bind_kernel(struct clv_device *dev, struct clv_step *s)
 {
-    const struct clv_kernel_step *k = &s->kernel;
+    const struct clv_kernel_step *k = &s->u.kernel;
     CLV_TRY(clv_kernel_create(dev, k->source, k->name, k->options, s->label, &s->bound));
     size_t items = 1;
     for (int i = 0; i < k->dims && k->local[0]; i++)
@@ -51,6 +51,14 @@ static enum clv_err bind_kernel(struct clv_device *dev, struct clv_step *s)
     return CLV_OK;
 }
 
+static enum clv_err bind_gemm(struct clv_gemm_step *g)
+{
+    if (!g->scratch)
+        return CLV_OK;
+    return clv_buffer_part(g->scratch->buffer, (size_t)g->scratch->offset * 4,
+                           (size_t)clv_tensor_bytes(g->scratch), &g->bound_scratch);
+}
+
 enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s)
 {
     for (int i = 0; i < s->n_tensors; i++) {
@@ -58,8 +66,11 @@ enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s)
         t->buffer = root->buffer;
         t->offset = root->offset;
     }
-    for (int i = 0; i < s->n; i++)
+    for (int i = 0; i < s->n; i++) {
         if (s->step[i].kind == CLV_STEP_KERNEL)
             CLV_TRY(bind_kernel(dev, &s->step[i]));
+        if (s->step[i].kind == CLV_STEP_GEMM)
+            CLV_TRY(bind_gemm(&s->step[i].u.gemm));
+    }
     return CLV_OK;
 }

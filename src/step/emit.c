@@ -147,23 +147,28 @@ static struct clv_tensor *new_grad(struct clv_emit *e, const struct clv_node *no
     return clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, CLV_F32, out->n, out->h, out->w, out->c, name);
 }
 
-struct clv_tensor *clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
-                                    bool *accumulate)
+enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
+                              struct clv_tensor **ret, bool *accumulate)
 {
+    *ret = NULL;
     *accumulate = false;
     if (!clv_emit_wants_grad_in(e, node, i))
-        return NULL;
-    const struct clv_node *in = grad_target(e, node, i);
-    struct clv_node_tensors *root = &e->node[grad_root(e, in)->id], *mine = &e->node[in->id];
+        return CLV_OK;
+    const struct clv_node *in = grad_target(e, node, i), *owner = grad_root(e, in);
+    struct clv_node_tensors *root = &e->node[owner->id], *mine = &e->node[in->id];
     *accumulate = root->grad != NULL;
     if (!root->grad)
-        root->grad = new_grad(e, grad_root(e, in));
-    if (!mine->grad && root->grad) {
+        root->grad = new_grad(e, owner);
+    if (!root->grad)
+        return CLV_ERR_NOMEM;
+    if (!mine->grad) {
         mine->grad = new_grad(e, in);
-        if (mine->grad)
-            mine->grad->alias = root->grad;
+        if (!mine->grad)
+            return CLV_ERR_NOMEM;
+        mine->grad->alias = root->grad;
     }
-    return mine->grad;
+    *ret = mine->grad;
+    return CLV_OK;
 }
 
 struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i)
@@ -198,8 +203,8 @@ enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *inf
                              const struct clv_kernel_step *k)
 {
     struct clv_arena *a = &e->steps->arena;
-    struct clv_step step = {.kind = CLV_STEP_KERNEL, .kernel = *k};
-    struct clv_kernel_step *d = &step.kernel;
+    struct clv_step step = {.kind = CLV_STEP_KERNEL, .u.kernel = *k};
+    struct clv_kernel_step *d = &step.u.kernel;
     struct clv_arg *args = clv_arena_alloc(a, (size_t)k->n_args * sizeof *args);
     d->name = clv_arena_strdup(a, k->name);
     d->options = clv_arena_strdup(a, k->options ? k->options : "");
@@ -222,7 +227,7 @@ enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *inf
 enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,
                            const struct clv_gemm_step *g)
 {
-    struct clv_step step = {.kind = CLV_STEP_GEMM, .gemm = *g};
+    struct clv_step step = {.kind = CLV_STEP_GEMM, .u.gemm = *g};
     size_t elements = 0;
     if (e->dev) {
         const struct clv_gemm probe = {.trans_a = g->trans_a, .trans_b = g->trans_b, .m = g->m, .n = g->n,
@@ -231,23 +236,17 @@ enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,
         CLV_TRY(clv_gemm_scratch(e->dev, &probe, &elements));
     }
     if (elements) {
-        step.gemm.scratch = clv_emit_scratch(e, CLV_F32, (int64_t)elements, "gemm scratch");
-        if (!step.gemm.scratch)
+        step.u.gemm.scratch = clv_emit_scratch(e, CLV_F32, (int64_t)elements, "gemm scratch");
+        if (!step.u.gemm.scratch)
             return CLV_ERR_NOMEM;
     }
     return append(e, info, &step);
 }
 
-enum clv_err clv_emit_copy(struct clv_emit *e, const struct clv_emit_info *info,
-                           struct clv_tensor *src, struct clv_tensor *dst)
-{
-    return append(e, info, &(struct clv_step){.kind = CLV_STEP_COPY, .copy = {src, dst}});
-}
-
 enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_info *info,
                            struct clv_tensor *dst, uint32_t pattern)
 {
-    return append(e, info, &(struct clv_step){.kind = CLV_STEP_FILL, .fill = {dst, pattern}});
+    return append(e, info, &(struct clv_step){.kind = CLV_STEP_FILL, .u.fill = {dst, pattern}});
 }
 
 enum clv_err clv_emit_node(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass)

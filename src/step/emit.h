@@ -38,11 +38,11 @@ struct clv_tensor *clv_emit_in(struct clv_emit *e, const struct clv_node *node, 
 struct clv_tensor *clv_emit_out(struct clv_emit *e, const struct clv_node *node);
 /* Gradient of the node's output (what backward starts from). Never NULL inside backward. */
 struct clv_tensor *clv_emit_grad_out(struct clv_emit *e, const struct clv_node *node);
-/* Gradient of input i to be written, NULL if nobody wants it. *accumulate: another node has written it
- * before, so add. (First writer overwrites, later writers accumulate: decided here.) Call once per
- * input and backward. */
-struct clv_tensor *clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
-                                    bool *accumulate);
+/* Gradient of input i to be written, *ret = NULL if nobody wants it. *accumulate: another node has
+ * written it before, so add. (First writer overwrites, later writers accumulate: decided here.) Call
+ * once per input and backward. */
+CLV_CHECK enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
+                                        struct clv_tensor **ret, bool *accumulate);
 bool clv_emit_wants_grad_in(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_weight_grad(struct clv_emit *e, const struct clv_node *node, int i);
@@ -69,8 +69,6 @@ CLV_CHECK enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit
 CLV_PRINTF(2, 3) const char *clv_emit_options(struct clv_emit *e, const char *fmt, ...);
 CLV_CHECK enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,
                                      const struct clv_gemm_step *g); /* scratch is added here */
-CLV_CHECK enum clv_err clv_emit_copy(struct clv_emit *e, const struct clv_emit_info *info,
-                                     struct clv_tensor *src, struct clv_tensor *dst);
 CLV_CHECK enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_info *info,
                                      struct clv_tensor *dst, uint32_t pattern);
 /* args as a compound literal: clv_args(CLV_IN(x), CLV_OUT(y), CLV_I32(n)) -> .args, .n_args */

@@ -5,29 +5,21 @@ static enum clv_err enqueue(struct clv_device *dev, const struct clv_step *s, in
 {
     switch (s->kind) {
     case CLV_STEP_KERNEL:
-        return clv_queue_kernel(dev, s->bound, (unsigned)s->kernel.dims, s->kernel.global,
-                                s->kernel.local[0] ? s->kernel.local : NULL, id);
+        return clv_queue_kernel(dev, s->bound, (unsigned)s->u.kernel.dims, s->u.kernel.global,
+                                s->u.kernel.local[0] ? s->u.kernel.local : NULL, id);
     case CLV_STEP_GEMM: {
-        const struct clv_gemm_step *g = &s->gemm;
+        const struct clv_gemm_step *g = &s->u.gemm;
         const struct clv_gemm gemm = {
             .trans_a = g->trans_a, .trans_b = g->trans_b, .m = g->m, .n = g->n, .k = g->k,
             .alpha = g->alpha, .beta = g->beta, .a = g->a->buffer, .b = g->b->buffer,
-            .c = g->c->buffer, .scratch = g->scratch ? g->scratch->buffer : NULL,
-            .a_off = g->a->offset, .b_off = g->b->offset, .c_off = g->c->offset,
-            .scratch_off = g->scratch ? g->scratch->offset : 0,
+            .c = g->c->buffer, .scratch = g->bound_scratch, .a_off = g->a->offset, .b_off = g->b->offset, .c_off = g->c->offset,
             .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc};
         return clv_queue_gemm(dev, &gemm, id);
     }
-    case CLV_STEP_COPY: {
-        const struct clv_tensor *a = s->copy.src, *b = s->copy.dst;
-        const size_t size = (size_t)clv_dtype_bytes(a->dtype);
-        return clv_queue_copy(dev, a->buffer, a->offset * size, b->buffer, b->offset * size,
-                              (size_t)clv_tensor_bytes(a), id);
-    }
     case CLV_STEP_FILL: {
-        const struct clv_tensor *t = s->fill.dst;
+        const struct clv_tensor *t = s->u.fill.dst;
         return clv_queue_fill(dev, t->buffer, t->offset * (size_t)clv_dtype_bytes(t->dtype),
-                              (size_t)clv_tensor_bytes(t), s->fill.pattern, id);
+                              (size_t)clv_tensor_bytes(t), s->u.fill.pattern, id);
     }
     }
     return CLV_OK;

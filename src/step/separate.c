@@ -15,7 +15,7 @@ static size_t padded(const struct clv_tensor *t)
 static enum clv_err make_buffer(struct clv_device *dev, struct clv_tensor *t, struct clv_buffer **ret)
 {
     const size_t bytes = padded(t);
-    CLV_TRY(clv_buffer_create(dev, CLV_BUFFER_DEVICE, bytes + 2 * GUARD, ret));
+    CLV_TRY(clv_buffer_create(dev, bytes + 2 * GUARD, ret));
     CLV_TRY(clv_queue_fill(dev, *ret, 0, GUARD, guard_word, -1));
     CLV_TRY(clv_queue_fill(dev, *ret, GUARD, bytes, poison, -1));
     CLV_TRY(clv_queue_fill(dev, *ret, GUARD + bytes, GUARD, guard_word, -1));

@@ -1,11 +1,14 @@
 #include "step/step.h"
 
-const char *const clv_step_kind_name[] = {"kernel", "gemm", "copy", "fill"};
+const char *const clv_step_kind_name[] = {"kernel", "gemm", "fill"};
 
 void clv_steps_finish(struct clv_steps *s)
 {
-    for (int i = 0; i < s->n; i++)
+    for (int i = 0; i < s->n; i++) {
         clv_kernel_destroy(&s->step[i].bound);
+        if (s->step[i].kind == CLV_STEP_GEMM)
+            clv_buffer_destroy(&s->step[i].u.gemm.bound_scratch);
+    }
     clv_arena_finish(&s->arena);
     *s = (struct clv_steps){0};
 }
@@ -15,23 +18,19 @@ void clv_step_visit(const struct clv_step *s,
 {
     switch (s->kind) {
     case CLV_STEP_KERNEL:
-        for (int i = 0; i < s->kernel.n_args; i++)
-            if (s->kernel.args[i].kind <= CLV_ARG_INOUT)
-                fn(priv, s->kernel.args[i].v.t, s->kernel.args[i].kind);
+        for (int i = 0; i < s->u.kernel.n_args; i++)
+            if (s->u.kernel.args[i].kind <= CLV_ARG_INOUT)
+                fn(priv, s->u.kernel.args[i].v.t, s->u.kernel.args[i].kind);
         break;
     case CLV_STEP_GEMM:
-        fn(priv, s->gemm.a, CLV_ARG_IN);
-        fn(priv, s->gemm.b, CLV_ARG_IN);
-        fn(priv, s->gemm.c, s->gemm.beta == 0 ? CLV_ARG_OUT : CLV_ARG_INOUT);
-        if (s->gemm.scratch)
-            fn(priv, s->gemm.scratch, CLV_ARG_OUT);
-        break;
-    case CLV_STEP_COPY:
-        fn(priv, s->copy.src, CLV_ARG_IN);
-        fn(priv, s->copy.dst, CLV_ARG_OUT);
+        fn(priv, s->u.gemm.a, CLV_ARG_IN);
+        fn(priv, s->u.gemm.b, CLV_ARG_IN);
+        fn(priv, s->u.gemm.c, s->u.gemm.beta == 0 ? CLV_ARG_OUT : CLV_ARG_INOUT);
+        if (s->u.gemm.scratch)
+            fn(priv, s->u.gemm.scratch, CLV_ARG_OUT);
         break;
     case CLV_STEP_FILL:
-        fn(priv, s->fill.dst, CLV_ARG_OUT);
+        fn(priv, s->u.fill.dst, CLV_ARG_OUT);
         break;
     }
 }

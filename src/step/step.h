@@ -35,7 +35,7 @@ struct clv_arg {
 #define CLV_F32_ARG(x) {CLV_ARG_F32, {.f32 = (float)(x)}}
 #define CLV_LOCAL(x) {CLV_ARG_LOCAL, {.bytes = (uint32_t)(x)}}
 
-enum clv_step_kind { CLV_STEP_KERNEL, CLV_STEP_GEMM, CLV_STEP_COPY, CLV_STEP_FILL };
+enum clv_step_kind { CLV_STEP_KERNEL, CLV_STEP_GEMM, CLV_STEP_FILL };
 extern const char *const clv_step_kind_name[];
 
 struct clv_kernel_step {
@@ -53,7 +53,8 @@ struct clv_gemm_step {
     bool trans_a, trans_b;
     int64_t m, n, k, lda, ldb, ldc;
     float alpha, beta;
-    struct clv_tensor *a, *b, *c, *scratch;
+    struct clv_tensor *a, *b, *c, *scratch; /* scratch may be NULL */
+    struct clv_buffer *bound_scratch;       /* after clv_steps_bind(): CLBlast takes no offset into it */
 };
 
 struct clv_step {
@@ -63,11 +64,12 @@ struct clv_step {
     const struct clv_node *node;  /* NULL: update, loader */
     enum clv_pass pass;
     double flops, bytes;          /* at full batch, for profiles; 0 = not counted */
-    struct clv_kernel_step kernel;
-    struct clv_gemm_step gemm;
-    struct { struct clv_tensor *src, *dst; } copy;
-    struct { struct clv_tensor *dst; uint32_t pattern; } fill;
     struct clv_kernel *bound;     /* KERNEL: after clv_steps_bind() */
+    union {                       /* by kind */
+        struct clv_kernel_step kernel;
+        struct clv_gemm_step gemm;
+        struct { struct clv_tensor *dst; uint32_t pattern; } fill;
+    } u;
 };
 
 struct clv_steps {

@@ -72,7 +72,7 @@ static enum clv_err make_array(struct clv_store *s, struct clv_tensor *t, int64_
     *t = (struct clv_tensor){.dtype = CLV_F32, .memory = CLV_MEMORY_STORE, .n = 1, .h = 1, .w = 1,
                              .c = count, .pitch = count, .name = name};
     const size_t bytes = (size_t)count * 4;
-    CLV_TRY(clv_buffer_create(s->dev, CLV_BUFFER_DEVICE, bytes, &t->buffer));
+    CLV_TRY(clv_buffer_create(s->dev, bytes, &t->buffer));
     s->bytes += bytes;
     return clv_queue_fill(s->dev, t->buffer, 0, bytes, 0, -1);
 }

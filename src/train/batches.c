@@ -19,17 +19,15 @@ struct clv_batches {
 
 /* ---- float samples in a slot ---- */
 
-static size_t float_stride(int64_t count) { return (size_t)clv_round_up(count * 4, 16); }
-
 size_t clv_float_slot_bytes(int batch, int64_t count)
 {
-    return (size_t)batch * (sizeof(struct clv_sample_record) + float_stride(count));
+    return clv_slot_bytes((size_t)batch, (size_t)count * sizeof(float));
 }
 
 static void put_sample(void *slot, int batch, int i, int h, int w, int c, const float *x)
 {
-    const size_t stride = float_stride((int64_t)h * w * c);
-    const size_t offset = (size_t)batch * sizeof(struct clv_sample_record) + (size_t)i * stride;
+    const size_t stride = clv_slot_stride((size_t)h * (size_t)w * (size_t)c * sizeof *x);
+    const size_t offset = clv_slot_header((size_t)batch) + (size_t)i * stride;
     ((struct clv_sample_record *)slot)[i] = (struct clv_sample_record){
         .offset = (uint32_t)offset, .width = (uint32_t)w, .height = (uint32_t)h,
         .channels = (uint32_t)c, .value_bytes = 4, .m = {1, 0, 0, 0, 1, 0}, .taps = {1, 1},

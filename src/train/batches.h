@@ -23,7 +23,7 @@ CLV_CHECK enum clv_err clv_batches_create(struct clv_context *ctx,
                                           struct clv_batches **ret);
 void clv_batches_destroy(struct clv_batches **b);
 
-/* Per epoch; 0 = unknown. Samples in all; 0 = unknown. */
+/* Batches per epoch; 0 = unknown. */
 size_t clv_batches_count(const struct clv_batches *b);
 double clv_batches_wait_seconds(const struct clv_batches *b);
 

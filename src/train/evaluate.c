@@ -55,10 +55,12 @@ static enum clv_err run_batches(struct clv_trainer *t, struct clv_plan *plan, st
     CLV_TRY(clv_batches_start(b, 0, 0));
     for (;; slot = (slot + 1) % CLV_PLAN_RING) {
         size_t used;
+        void *memory;
         if (in_flight[slot])
             CLV_TRY(collect(t, plan, slot, in_flight[slot], r));
         in_flight[slot] = 0;
-        CLV_TRY(clv_batches_next(b, clv_plan_slot(plan, slot), &used, &n, t->index, t->labels));
+        CLV_TRY(clv_plan_slot(plan, slot, &memory));
+        CLV_TRY(clv_batches_next(b, memory, &used, &n, t->index, t->labels));
         if (!n)
             break;
         size_t waiting = (size_t)n;
@@ -120,8 +122,11 @@ enum clv_err clv_trainer_evaluate_as(struct clv_trainer *t, const struct clv_bat
         .channels = t->input.c, .seed = t->params.seed, .pipeline = t->params.pipeline,
         .slot_bytes = t->slot_bytes};
     enum clv_err err = clv_batches_create(t->ctx, &params, &b);
-    if (!err)
+    if (!err) {
         err = run_batches(t, plan, b, &r);
+        if (err)
+            clv_plan_drain(plan);
+    }
     if (!err && !r.n)
         err = clv_fail(&t->ctx->err, CLV_ERR_DATA, "there are no samples to evaluate");
     if (!err)

@@ -129,6 +129,7 @@ static enum clv_err train_epoch(struct clv_fit *f)
     while (!stop_now(f)) {
         struct clv_flight *b = &f->flight[f->slot];
         size_t used;
+        void *memory;
         int n;
         if (b->n)
             CLV_TRY(land(f, b));
@@ -139,8 +140,8 @@ static enum clv_err train_epoch(struct clv_fit *f)
         }
         if (stop_now(f))
             break;
-        CLV_TRY(clv_batches_next(f->source, clv_plan_slot(f->plan, f->slot), &used, &n, t->index,
-                                 b->labels));
+        CLV_TRY(clv_plan_slot(f->plan, f->slot, &memory));
+        CLV_TRY(clv_batches_next(f->source, memory, &used, &n, t->index, b->labels));
         if (!n)
             break;
         set_rate(f);
@@ -250,7 +251,7 @@ enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_sourc
     struct clv_fit f = {.t = t, .val = val, .params = params ? *params : defaults};
     const char *reason = "failed";
     f.epochs = f.params.epochs ? f.params.epochs : 10;
-    f.base_rate = *(const double *)t->optim_params;
+    f.base_rate = clv_optim_learning_rate(t->optim, t->optim_params);
     f.state = (struct clv_fit_state){.step = t->step, .best = NAN, .plateau_factor = 1,
                                      .plateau_best = NAN};
     if (f.params.resume)
@@ -260,6 +261,8 @@ enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_sourc
         const struct clv_event start = event(&f, CLV_EVENT_START);
         send(&f, &start);
         err = run_epochs(&f, &reason);
+        if (err)
+            clv_plan_drain(f.plan);
     }
     if (!err) {
         struct clv_event end = f.last_event;

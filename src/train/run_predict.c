@@ -22,7 +22,8 @@ struct prediction {
 static enum clv_err decode(struct prediction *p, const char *const *files, int n, int *good)
 {
     struct clv_run *r = p->run;
-    void *slot = clv_plan_slot(p->plan, 0);
+    void *slot = NULL;
+    CLV_TRY(clv_plan_slot(p->plan, 0, &slot));
     *good = 0;
     for (int i = 0; i < n; i++) {
         struct clv_error why = {0};

@@ -39,26 +39,33 @@ enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, 
     CLV_TRY(clv_trainer_plan(t, training, &plan));
     struct clv_step_state st = {.n = n, .step = (uint32_t)(t->step + 1), .learning_rate = (float)t->rate,
                                 .seed = {(uint32_t)t->params.seed, (uint32_t)(t->params.seed >> 32)}};
-    if (training) {
+    if (training)
         t->optim->scalars(t->optim_params, &st);
-        t->step++;
-    }
-    return clv_plan_submit(plan, slot, used, &st, index, targets);
+    CLV_TRY(clv_plan_submit(plan, slot, used, &st, index, targets));
+    t->step += training;
+    return CLV_OK;
+}
+
+static enum clv_err check_count(struct clv_trainer *t, int n)
+{
+    if (n < 1 || n > t->params.batch)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "%d samples: a batch holds 1 to %d", n, t->params.batch);
+    return CLV_OK;
 }
 
 /* Puts float samples into ring entry 0 of a plan. */
 static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, int n)
 {
     struct clv_plan *plan = NULL;
+    void *slot = NULL;
     const size_t need = clv_float_slot_bytes(t->params.batch, clv_shape_count(t->input));
     CLV_TRY(clv_trainer_plan(t, training, &plan));
-    if (n < 1 || n > t->params.batch)
-        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "%d samples do not fit a batch of %d", n,
-                        t->params.batch);
+    CLV_TRY(check_count(t, n));
     if (need > t->slot_bytes)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG,
                         "max_image_bytes leaves no room for float samples: use 0");
-    clv_float_slot_fill(clv_plan_slot(plan, 0), t->params.batch, n, t->input.h, t->input.w, t->input.c, x);
+    CLV_TRY(clv_plan_slot(plan, 0, &slot));
+    clv_float_slot_fill(slot, t->params.batch, n, t->input.h, t->input.w, t->input.c, x);
     return CLV_OK;
 }
 
@@ -85,9 +92,7 @@ enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x, con
 enum clv_err clv_trainer_step(struct clv_trainer *t, const float *x, const int32_t *labels, int n,
                               double *loss)
 {
-    if (n > t->params.batch)
-        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "%d samples do not fit a batch of %d", n,
-                        t->params.batch);
+    CLV_TRY(check_count(t, n));
     CLV_TRY(clv_trainer_one_hot(t, labels, n, t->targets));
     return clv_trainer_step_targets(t, x, t->targets, n, loss);
 }

@@ -35,9 +35,18 @@ static enum clv_err copy_params(struct clv_trainer *t, const struct clv_trainer_
 /* What a network's output asks for when nothing was said. */
 static const char *default_loss(const struct clv_node *output)
 {
-    if (!strcmp(output->op->name, "softmax"))
-        return "categorical_crossentropy";
-    return !strcmp(output->op->name, "sigmoid") ? "binary_crossentropy" : "mean_squared_error";
+    return output->op->default_loss ? output->op->default_loss : "mean_squared_error";
+}
+
+static enum clv_err unknown_loss(struct clv_context *ctx, const char *name)
+{
+    struct clv_str known = {0};
+    for (int i = 0; clv_ops[i]; i++)
+        if (clv_ops[i]->flags & CLV_OP_LOSS)
+            clv_str_addf(&known, "%s%s", known.len ? ", " : "", clv_ops[i]->name);
+    clv_fail(&ctx->err, CLV_ERR_ARG, "unknown loss '%s'; known: %s", name, known.text ? known.text : "");
+    clv_str_finish(&known);
+    return CLV_ERR_ARG;
 }
 
 enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph, const char *text,
@@ -54,9 +63,7 @@ enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph, cons
     name[len] = 0;
     const struct clv_op *op = clv_op_find(name);
     if (!op || !(op->flags & CLV_OP_LOSS))
-        return clv_fail(&ctx->err, CLV_ERR_ARG,
-                        "unknown loss '%s'; known: categorical_crossentropy, binary_crossentropy, "
-                        "mean_squared_error", name);
+        return unknown_loss(ctx, name);
     *ret = clv_graph_add(graph, name, NULL, &graph->output, 1, text + len);
     return clv_graph_check(graph);
 }
@@ -82,10 +89,13 @@ static enum clv_err set_input(struct clv_trainer *t)
     t->outputs = (int)clv_shape_count(t->graph->output->shape);
     CLV_TRY(set_normalise(t));
     const size_t batch = (size_t)t->params.batch;
-    t->slot_bytes = clv_float_slot_bytes(t->params.batch, count);
-    if (t->params.max_image_bytes)
-        t->slot_bytes = batch * (sizeof(struct clv_sample_record) +
-                                 (size_t)clv_round_up((int64_t)t->params.max_image_bytes, 16));
+    t->slot_bytes = t->params.max_image_bytes ? clv_slot_bytes(batch, t->params.max_image_bytes)
+                                              : clv_float_slot_bytes(t->params.batch, count);
+    if (t->slot_bytes > UINT32_MAX || t->params.max_image_bytes > UINT32_MAX)
+        return clv_fail(&t->ctx->err, CLV_ERR_DEVMEM,
+                        "a batch of %d samples of %lldx%lldx%lld needs more than 4 GiB of staging: "
+                        "take a smaller batch", t->params.batch, (long long)t->input.h,
+                        (long long)t->input.w, (long long)t->input.c);
     t->index = calloc(batch, sizeof *t->index);
     t->labels = calloc(batch, sizeof *t->labels);
     t->targets = calloc(batch * (size_t)t->outputs, sizeof *t->targets);
@@ -101,7 +111,7 @@ static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params
     CLV_TRY(set_input(t));
     CLV_TRY(clv_optim_parse(t->params.optimizer && *t->params.optimizer ? t->params.optimizer : "adam",
                             &t->optim, &t->optim_params, &t->ctx->err));
-    memcpy(&t->rate, t->optim_params, sizeof t->rate); /* always the first member */
+    t->rate = clv_optim_learning_rate(t->optim, t->optim_params);
     const bool training = !t->params.inference_only;
     if (training)
         CLV_TRY(clv_loss_add(t->ctx, t->graph, t->params.loss, &t->loss));

@@ -141,7 +141,7 @@ static enum clv_err add_once(struct clv_device *dev, const char *options, int *x
     const size_t one = 1;
     enum clv_err e = clv_kernel_create(dev, &add, "add", options, "test", &k);
     if (!e)
-        e = clv_buffer_create(dev, CLV_BUFFER_DEVICE, sizeof(*x), &buf);
+        e = clv_buffer_create(dev, sizeof(*x), &buf);
     if (!e)
         e = clv_kernel_set_buffer(k, 0, buf);
     if (!e)

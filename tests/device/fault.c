@@ -182,14 +182,11 @@ static enum clv_err use_device(struct clv_device *dev, struct clv_buffer *a, str
 {
     struct clv_profile_row row;
     const size_t one = 1;
-    void *p = NULL;
-    CLV_TRY(clv_buffer_map(dev, b, &p));
-    CLV_TRY(clv_buffer_unmap(dev, b, p));
     CLV_TRY(clv_kernel_set_buffer(k, 0, a));
     CLV_TRY(clv_queue_fill(dev, a, 0, sizeof(int), 0, 0));
     CLV_TRY(clv_queue_write_wait(dev, a, 0, &sent, sizeof(int)));
     CLV_TRY(clv_queue_kernel(dev, k, 1, &one, &one, 0));
-    CLV_TRY(clv_queue_copy(dev, a, 0, b, 0, sizeof(int), 0));
+    CLV_TRY(clv_queue_write(dev, b, 0, &sent, sizeof(int)));
     CLV_TRY(clv_queue_read_wait(dev, b, 0, &received, sizeof(int)));
     return clv_profile_collect(dev, &row, 1);
 }
@@ -203,9 +200,9 @@ static enum clv_err run(struct clv_context *ctx, const struct clv_device_params 
     enum clv_err e = clv_device_open(ctx, params, &dev);
     if (e)
         return e;
-    e = clv_buffer_create(dev, CLV_BUFFER_DEVICE, 64, &a);
+    e = clv_buffer_create(dev, 64, &a);
     if (!e)
-        e = clv_buffer_create(dev, CLV_BUFFER_HOST, 64, &b);
+        e = clv_buffer_create(dev, 64, &b);
     if (!e)
         e = clv_kernel_create(dev, &twice, "twice", "", "fault", &k);
     if (!e)

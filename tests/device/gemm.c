@@ -35,13 +35,15 @@ static void try_gemm(struct clv_device *dev, struct clv_gemm g)
             c[(int64_t)g.c_off + i * g.ldc + j] = NAN;
     reference(&g, a, b, want);
     ok(ctx, clv_gemm_scratch(dev, &g, &scratch));
-    ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, bytes, &g.a));
-    ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, bytes, &g.b));
-    ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, bytes, &g.c));
-    g.scratch_off = SCRATCH_OFF;
+    ok(ctx, clv_buffer_create(dev, bytes, &g.a));
+    ok(ctx, clv_buffer_create(dev, bytes, &g.b));
+    ok(ctx, clv_buffer_create(dev, bytes, &g.c));
+    struct clv_buffer *whole = NULL;
     if (scratch) {
         const size_t size = (SCRATCH_OFF + scratch) * sizeof(float);
-        ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, size, &g.scratch));
+        ok(ctx, clv_buffer_create(dev, size, &whole));
+        ok(ctx, clv_buffer_part(whole, SCRATCH_OFF * sizeof(float), scratch * sizeof(float),
+                                &g.scratch));
     }
     ok(ctx, clv_queue_write(dev, g.a, 0, a, bytes));
     ok(ctx, clv_queue_write(dev, g.b, 0, b, bytes));
@@ -56,6 +58,7 @@ static void try_gemm(struct clv_device *dev, struct clv_gemm g)
     clv_buffer_destroy(&g.b);
     clv_buffer_destroy(&g.c);
     clv_buffer_destroy(&g.scratch);
+    clv_buffer_destroy(&whole);
     free(host);
 }
 
@@ -87,7 +90,7 @@ Test(gemm, equals_plain_loops)
     cr_expect_eq(rows[3].count, 4);
     cr_expect_gt(rows[3].seconds, 0.0);
     struct clv_gemm bad = {.m = 0, .n = 1, .k = 1, .lda = 1, .ldb = 1, .ldc = 1};
-    ok(ctx, clv_buffer_create(dev, CLV_BUFFER_DEVICE, 64, &bad.a));
+    ok(ctx, clv_buffer_create(dev, 64, &bad.a));
     bad.b = bad.c = bad.a;
     cr_expect_eq(clv_queue_gemm(dev, &bad, 3), CLV_ERR_CL);
     cr_expect(strstr(clv_error_text(ctx), "gemm 0x1x1"), "%s", clv_error_text(ctx));

@@ -14,8 +14,10 @@ static const struct clv_op op_relu = {.name = "relu", .flags = CLV_OP_ACT, .act 
 static const struct clv_op op_sigmoid = {
     .name = "sigmoid", .flags = CLV_OP_ACT, .act = CLV_ACT_SIGMOID};
 static const struct clv_op op_softmax = {.name = "softmax", .flags = CLV_OP_ACTIVATION};
-static const struct clv_op op_cce = {.name = "categorical_crossentropy", .flags = CLV_OP_LOSS};
-static const struct clv_op op_bce = {.name = "binary_crossentropy", .flags = CLV_OP_LOSS};
+static const struct clv_op op_cce = {
+    .name = "categorical_crossentropy", .flags = CLV_OP_LOSS, .takes_over = "softmax"};
+static const struct clv_op op_bce = {
+    .name = "binary_crossentropy", .flags = CLV_OP_LOSS, .takes_over = "sigmoid"};
 static const struct clv_op op_mse = {.name = "mean_squared_error", .flags = CLV_OP_LOSS};
 
 enum { MAX_NODES = 16 };

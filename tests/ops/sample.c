@@ -68,7 +68,7 @@ static void run(struct bench *b, const char *caps, int h, int w, int c,
     b->out = clv_emit_tensor(&e, CLV_MEMORY_ACTIVATION, CLV_F32, BATCH, h, w, c, "out");
     ok(b->ctx, clv_emit_sample(&e, b->staging, b->out, norm));
     ok(b->ctx, clv_separate_bind(b->dev, &b->steps, &b->separate));
-    ok(b->ctx, clv_buffer_create(b->dev, CLV_BUFFER_DEVICE, SLOTS * SLOT_BYTES, &staging));
+    ok(b->ctx, clv_buffer_create(b->dev, SLOTS * SLOT_BYTES, &staging));
     b->staging->buffer = staging;
     ok(b->ctx, clv_steps_bind(b->dev, &b->steps));
     upload_state(b, e.state);

@@ -1,6 +1,6 @@
 /* The memory map: whoever lives at the same time lies apart, and nothing exceeds a segment. */
 #include "base/rng.h"
-#include "plan/plan.h"
+#include "plan/internal.h"
 
 
 #include <criterion/criterion.h>
@@ -30,7 +30,7 @@ static struct clv_tensor *tensor(struct world *w, int64_t count)
 
 static void touch(struct world *w, struct clv_tensor *t)
 {
-    w->step[w->steps.n++] = (struct clv_step){.kind = CLV_STEP_FILL, .label = "fill", .fill = {t, 0}};
+    w->step[w->steps.n++] = (struct clv_step){.kind = CLV_STEP_FILL, .label = "fill", .u.fill = {t, 0}};
 }
 
 static bool meet(const struct clv_plan_place *a, const struct clv_plan_place *b)
@@ -63,8 +63,9 @@ Test(memory, a_chain_needs_two_places)
     struct clv_tensor *t[8];
     for (int i = 0; i < 8; i++)
         t[i] = tensor(&w, 256);
-    for (int i = 1; i < 8; i++)
-        w.step[w.steps.n++] = (struct clv_step){.kind = CLV_STEP_COPY, .label = "copy", .copy = {t[i - 1], t[i]}};
+    for (int i = 1; i < 8; i++) /* from one to the next */
+        w.step[w.steps.n++] = (struct clv_step){
+            .kind = CLV_STEP_GEMM, .label = "gemm", .u.gemm = {.a = t[i - 1], .b = t[i - 1], .c = t[i]}};
     cr_assert_eq(clv_plan_place(&w.steps, NULL, 0, 1 << 20, 128, &m, &err), CLV_OK);
     check_map(&m, 1 << 20, 128);
     cr_expect_eq(m.n_segments, 1);

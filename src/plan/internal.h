@@ -1,0 +1,50 @@
+/* Inside of a plan: for src/plan, and for tests of the memory map. */
+#ifndef CLV_PLAN_INTERNAL_H
+#define CLV_PLAN_INTERNAL_H
+
+#include "plan/plan.h"
+
+struct clv_plan_segment { uint64_t bytes; struct clv_buffer *buffer; };
+
+/* Where a root tensor of activation or scratch memory lies. */
+struct clv_plan_place { struct clv_tensor *tensor; int first, last; /* steps */ int segment; uint64_t offset, bytes; };
+
+struct clv_plan_map {
+    struct clv_plan_place *place;
+    int n_places;
+    struct clv_plan_segment *segment;
+    int n_segments;
+};
+
+struct clv_ring_entry {
+    void *slot;                      /* slot_bytes of host memory */
+    uint32_t *state;                 /* step state and sample indices */
+    float *targets, *output, *loss;
+    struct clv_mark *mark;           /* NULL = nothing in flight */
+    bool valid;                      /* results of the last submission are there to be waited for */
+};
+
+struct clv_plan {
+    struct clv_device *dev;
+    const struct clv_graph *graph;
+    struct clv_store *store;
+    struct clv_plan_params params;
+    struct clv_steps steps;
+    struct clv_fusion *fusion;       /* by node id */
+    struct clv_node_tensors *node;   /* by node id */
+    struct clv_tensor *staging, *state, *targets, *output, *loss;
+    struct clv_plan_map map;
+    struct clv_separate separate;
+    struct clv_plan_memory memory;
+    struct clv_ring_entry ring[CLV_PLAN_RING];
+};
+
+/* lower.c: fills steps and tensors; launches and allocates nothing on the device. */
+CLV_CHECK enum clv_err clv_plan_lower(struct clv_plan *p);
+/* memory.c: liveness over the steps, places by decreasing size. `keep` tensors live to the end. */
+CLV_CHECK enum clv_err clv_plan_place(const struct clv_steps *steps, const struct clv_tensor *const *keep,
+                                      int n_keep, uint64_t max_alloc, size_t align,
+                                      struct clv_plan_map *map, struct clv_error *err);
+void clv_plan_map_finish(struct clv_plan_map *map);
+
+#endif
