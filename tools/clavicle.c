@@ -32,6 +32,7 @@ static void print_help(void)
 
 int main(int argc, char **argv)
 {
+    cli_begin();
     if (argc < 2)
         return cli_usage("no command given; see clavicle --help");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {

@@ -1,11 +1,13 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- errors ---- */
 
@@ -71,13 +73,29 @@ void cli_note(const char *fmt, ...)
     va_end(ap);
 }
 
+static int output_errno; /* of the first write to stdout that failed */
+
+bool cli_output_lost(void)
+{
+    errno = 0;
+    if (!output_errno && (fflush(stdout) || ferror(stdout)))
+        output_errno = errno ? errno : EIO;
+    return output_errno != 0;
+}
+
 int cli_finish(int code)
 {
-    if (fflush(stdout) || ferror(stdout)) {
-        fprintf(stderr, "clavicle: cannot write the output: %s\n", strerror(errno));
-        return code ? code : EXIT_WRITE;
-    }
-    return code;
+    if (!cli_output_lost() || (code && code != EXIT_INTERRUPTED))
+        return code; /* the error that was told stays the last line */
+    fprintf(stderr, "clavicle: cannot write the output: %s\n", strerror(output_errno));
+    return EXIT_WRITE;
+}
+
+void cli_begin(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0) /* opened the wrong way round: using it fails with EBADF */
+            (void)open("/dev/null", fd == 0 ? O_WRONLY : fd == 1 ? O_RDONLY : O_WRONLY);
 }
 
 /* ---- options ---- */
@@ -228,10 +246,10 @@ static void log_line(void *priv, enum clv_log_level level, const char *line)
     fprintf(stderr, "%s%s\n", level == CLV_LOG_WARN ? "warning: " : "", line);
 }
 
-struct clv_context *cli_context(const struct cli_common *common)
+static struct clv_context *make_context(enum clv_log_level level)
 {
     struct clv_context *ctx = clv_context_create(&(struct clv_context_params){
-        .log = log_line, .log_level = common->verbose ? CLV_LOG_DEBUG : CLV_LOG_WARN});
+        .log = log_line, .log_level = level});
     if (!ctx) {
         fputs("clavicle: out of memory\n", stderr);
         exit(EXIT_INTERNAL);
@@ -239,6 +257,16 @@ struct clv_context *cli_context(const struct cli_common *common)
     /* Before the first OpenCL call, while there is one thread: it may set POCL_CACHE_DIR. */
     clv_device_share_cache(ctx);
     return ctx;
+}
+
+struct clv_context *cli_context(const struct cli_common *common)
+{
+    return make_context(common->verbose ? CLV_LOG_DEBUG : CLV_LOG_WARN);
+}
+
+struct clv_context *cli_listing_context(const struct cli_common *common)
+{
+    return make_context(common->verbose ? CLV_LOG_DEBUG : common->json ? CLV_LOG_ERROR : CLV_LOG_WARN);
 }
 
 /* ---- output ---- */
@@ -252,7 +280,7 @@ static void print_json(json_t *object, size_t flags)
         fputs("clavicle: out of memory for JSON\n", stderr);
     free(text);
     json_decref(object);
-    fflush(stdout);
+    (void)cli_output_lost(); /* flushes */
 }
 
 void cli_json_line(json_t *object) { print_json(object, JSON_COMPACT); }
@@ -263,6 +291,48 @@ json_t *cli_real(double x)
 {
     json_t *v = json_real(x); /* NULL when not finite */
     return v ? v : json_null();
+}
+
+/* Length of the UTF-8 sequence at s, 0 if there is none (RFC 3629: no surrogates, nothing overlong). */
+static size_t utf8_length(const unsigned char *s)
+{
+    static const struct { unsigned char low, high, second_low, second_high; size_t n; } form[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    for (size_t i = 0; i < sizeof form / sizeof form[0]; i++) {
+        size_t n = 1;
+        if (s[0] < form[i].low || s[0] > form[i].high)
+            continue;
+        if (form[i].n > 1 && (s[1] < form[i].second_low || s[1] > form[i].second_high))
+            return 0;
+        for (n = 2; n < form[i].n; n++)
+            if ((s[n] & 0xc0) != 0x80)
+                return 0;
+        return form[i].n;
+    }
+    return 0;
+}
+
+json_t *cli_string(const char *text)
+{
+    static const char unknown[] = "\xef\xbf\xbd";
+    json_t *v = text ? json_string(text) : json_null();
+    if (v)
+        return v;
+    char *copy = malloc(3 * strlen(text) + 1), *out = copy;
+    if (!copy)
+        return NULL;
+    for (const unsigned char *in = (const unsigned char *)text; *in;) {
+        const size_t n = utf8_length(in);
+        memcpy(out, n ? (const char *)in : unknown, n ? n : 3);
+        out += n ? n : 3;
+        in += n ? n : 1;
+    }
+    *out = '\0';
+    v = json_string(copy);
+    free(copy);
+    return v;
 }
 
 int cli_print_text(char *text)
@@ -295,6 +365,7 @@ void cli_catch_interrupt(void)
     sigemptyset(&sa.sa_mask);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
 }
 
 bool cli_interrupted(void) { return interrupted != 0; }

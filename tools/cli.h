@@ -36,6 +36,10 @@ CLV_PRINTF(1, 2) int cli_usage(const char *fmt, ...);
 CLV_PRINTF(1, 2) void cli_note(const char *fmt, ...);
 /* Flushes stdout; EXIT_WRITE with a line if anything written to it was lost. */
 int cli_finish(int code);
+/* Writing to stdout has failed: a training then stops. Remembers why. */
+bool cli_output_lost(void);
+/* Once, first of all: a checkpoint must not get the number of a standard stream that is closed. */
+void cli_begin(void);
 
 /* ---- options ---- */
 /* Parses argv with one-line errors; returns 0, or EXIT_USAGE after printing. */
@@ -58,6 +62,9 @@ extern const struct argp cli_plain_argp;
 
 /* A context that logs to stderr; never NULL (exits when out of memory). */
 struct clv_context *cli_context(const struct cli_common *common);
+/* The same for a command that lists: with --json its warnings are members of the answer, and stderr
+ * stays empty. */
+struct clv_context *cli_listing_context(const struct cli_common *common);
 
 /* ---- output ---- */
 /* Prints malloc'ed text that the library made and frees it; NULL: out of memory. */
@@ -68,11 +75,14 @@ void cli_json_line(json_t *object);
 void cli_json_print(json_t *object);
 /* A number, or null when it is not finite. */
 json_t *cli_real(double x);
+/* A string; bytes that are not UTF-8, as file names may have, become U+FFFD. */
+json_t *cli_string(const char *text);
 json_t *cli_metrics_json(const struct clv_metrics *m, const char *const *classes);
 void cli_metrics_table(const struct clv_metrics *m, const char *const *classes);
 
 /* ---- interruption ---- */
-/* From the first call on SIGINT and SIGTERM only set a flag; a second one ends the program. */
+/* From the first call on SIGINT and SIGTERM only set a flag; a second one ends the program. A reader
+ * of stdout that has gone away no longer ends it either: see cli_output_lost(). */
 void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 

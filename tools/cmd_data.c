@@ -21,7 +21,7 @@ int cmd_data(int argc, char **argv)
         for (int i = 0; i < N_COMMANDS; i++)
             printf("  %-9s %s\n", commands[i].name, commands[i].help);
         puts("\n  clavicle data COMMAND --help   options and examples\n\n"
-             "Example:\n  clavicle data inspect xrays/");
+             "Examples:\n  clavicle data inspect xrays/\n  clavicle data get pneumoniamnist");
         return EXIT_OK;
     }
     for (int i = 0; i < N_COMMANDS; i++) {

@@ -131,8 +131,8 @@ static void print_json(const struct clv_data_info *d, const struct clv_data_stat
         json_array_append_new(std, cli_real(st->std[i]));
     }
     cli_json_print(json_pack(
-        "{s:s, s:s, s:o, s:b, s:[i,i], s:[i,i], s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
-        "path", d->path, "format", d->format, "splits", counts_json(d), "given_split", d->given_split,
+        "{s:o, s:s, s:o, s:b, s:[i,i], s:[i,i], s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+        "path", cli_string(d->path), "format", d->format, "splits", counts_json(d), "given_split", d->given_split,
         "width", d->min_width, d->max_width, "height", d->min_height, d->max_height,
         "channels", d->channels, "bits", d->bits, "mean", mean, "std", std,
         "ignored", (json_int_t)d->ignored, "bad", (json_int_t)d->bad,
@@ -190,7 +190,7 @@ static int preview(struct clv_context *ctx, const struct options *o)
         err = clv_data_preview(data, o->out, &o->preview);
     const int code = err ? cli_failed(ctx, err) : EXIT_OK;
     if (!err && o->common.json)
-        cli_json_line(json_pack("{s:s}", "path", o->out));
+        cli_json_line(json_pack("{s:o}", "path", cli_string(o->out)));
     else if (!err)
         printf("%s\n", o->out);
     clv_data_close(&data);
@@ -207,7 +207,7 @@ static int run(const struct argp *argp, int argc, char **argv,
         code = cli_usage("no PATH given; see %s --help", argv[0]);
     if (code)
         return code;
-    struct clv_context *ctx = cli_context(&o.common);
+    struct clv_context *ctx = cli_listing_context(&o.common);
     code = fn(ctx, &o);
     clv_context_destroy(&ctx);
     return code;

@@ -99,7 +99,7 @@ int cmd_data_phantom(int argc, char **argv)
     const enum clv_err err = clv_data_phantom(ctx, o.word, &o.phantom);
     code = err ? cli_failed(ctx, err) : EXIT_OK;
     if (!err && o.common.json)
-        cli_json_line(json_pack("{s:s}", "path", o.word));
+        cli_json_line(json_pack("{s:o}", "path", cli_string(o.word)));
     else if (!err)
         printf("%s\n", o.word);
     clv_context_destroy(&ctx);
@@ -159,7 +159,7 @@ int cmd_data_get(int argc, char **argv)
     const enum clv_err err = clv_data_get(ctx, o.word, &o.get, &path);
     code = err ? cli_failed(ctx, err) : EXIT_OK;
     if (!err && o.common.json)
-        cli_json_line(json_pack("{s:s}", "path", path));
+        cli_json_line(json_pack("{s:o}", "path", cli_string(path)));
     else if (!err)
         printf("%s\n", path);
     free(path);

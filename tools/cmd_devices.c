@@ -73,7 +73,7 @@ int cmd_devices(int argc, char **argv)
     const int code = cli_parse(&argp, argc, argv, &common);
     if (code)
         return code;
-    struct clv_context *ctx = cli_context(&common);
+    struct clv_context *ctx = cli_listing_context(&common);
     struct clv_device_info *list = NULL;
     size_t n = 0, usable = 0;
     const enum clv_err err = clv_device_list(ctx, &list, &n);

@@ -82,17 +82,20 @@ static int print_result(const struct options *o, struct clv_run *run, const stru
                         size_t unknown)
 {
     const struct clv_run_info *info = clv_run_get_info(run);
-    if (unknown)
-        cli_note("%zu images are not in the run's split list and were left out", unknown);
+    const char *split = clv_split_name(o->eval.split);
+    if (o->csv && !strcmp(o->csv, "-"))
+        return EXIT_OK; /* the table of predictions has stdout to itself */
     if (!o->common.json) {
+        printf("%s: %s, epoch %d, %s split, on %s\n\n", info->path, info->model, info->epoch, split,
+               info->device);
         cli_metrics_table(m, info->classes);
         return EXIT_OK;
     }
     json_t *j = cli_metrics_json(m, info->classes);
-    json_object_set_new(j, "run", json_string(info->path));
-    json_object_set_new(j, "split", json_string(clv_split_name(o->eval.split)));
+    json_object_set_new(j, "run", cli_string(info->path));
+    json_object_set_new(j, "split", json_string(split));
     json_object_set_new(j, "epoch", json_integer(info->epoch));
-    json_object_set_new(j, "device", json_string(info->device));
+    json_object_set_new(j, "device", cli_string(info->device));
     json_object_set_new(j, "unknown", json_integer((json_int_t)unknown));
     cli_json_line(j);
     return EXIT_OK;
@@ -132,6 +135,8 @@ int cmd_eval(int argc, char **argv)
     int code = cli_parse(&argp, argc, argv, &o);
     if (!code && !o.run)
         code = cli_usage("no RUN given; see %s --help", argv[0]);
+    if (!code && o.common.json && o.csv && !strcmp(o.csv, "-"))
+        code = cli_usage("--json and --csv - both want stdout; give --csv a file");
     if (code)
         return code;
     struct clv_context *ctx = cli_context(&o.common);

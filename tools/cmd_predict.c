@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 enum { KEY_CSV = CLI_KEY_COMMAND, KEY_CHECKPOINT };
@@ -44,26 +45,60 @@ static bool add_file(struct files *f, const char *dir, const char *name)
     return true;
 }
 
-static int is_image(const struct dirent *e)
+static bool is_png(const char *name)
 {
-    const char *dot = strrchr(e->d_name, '.');
-    return e->d_name[0] != '.' && dot && (!strcmp(dot, ".png") || !strcmp(dot, ".PNG"));
+    const char *dot = strrchr(name, '.');
+    return dot && !strcasecmp(dot, ".png");
 }
 
-/* A folder stands for the PNG files directly in it, in byte order. */
-static bool add_path(struct files *f, const char *path)
+static int is_shown(const struct dirent *e) { return e->d_name[0] != '.'; }
+
+static int in_byte_order(const struct dirent **a, const struct dirent **b)
 {
-    struct stat st;
-    if (stat(path, &st) || !S_ISDIR(st.st_mode))
-        return add_file(f, NULL, path); /* a missing file gets its row with the reason */
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The PNG files of a folder and of its folders, in byte order; links to folders are not followed, so
+ * that a loop ends. */
+static bool add_folder(struct files *f, const char *path)
+{
     struct dirent **list = NULL;
-    const int n = scandir(path, &list, is_image, alphasort);
-    bool ok = true;
+    const int n = scandir(path, &list, is_shown, in_byte_order);
+    bool ok = n >= 0 || add_file(f, NULL, path); /* its row says why it cannot be read */
     for (int i = 0; i < n; i++) {
-        ok = ok && add_file(f, path, list[i]->d_name);
+        const char *name = list[i]->d_name;
+        const size_t size = strlen(path) + strlen(name) + 2;
+        char *below = malloc(size);
+        struct stat st;
+        ok = ok && below;
+        if (ok) {
+            snprintf(below, size, "%s/%s", path, name);
+            if (!lstat(below, &st) && S_ISDIR(st.st_mode))
+                ok = add_folder(f, below);
+            else if (is_png(name))
+                ok = add_file(f, path, name);
+        }
+        free(below);
         free(list[i]);
     }
     free(list);
+    return ok;
+}
+
+/* A folder without images gets a row, as a missing file does: with the reason. */
+static bool add_path(struct files *f, const char *path)
+{
+    struct stat st;
+    const size_t before = f->n;
+    if (stat(path, &st) || !S_ISDIR(st.st_mode))
+        return add_file(f, NULL, path);
+    char *folder = strdup(path);
+    if (!folder)
+        return false;
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = '\0';
+    const bool ok = add_folder(f, folder) && (f->n > before || add_file(f, NULL, path));
+    free(folder);
     return ok;
 }
 
@@ -111,7 +146,7 @@ static int best_class(const struct clv_run_info *info, const float *prob)
 static void result_json(const struct clv_run_info *info, const char *file, const float *prob,
                         const char *error)
 {
-    json_t *o = json_pack("{s:s}", "path", file);
+    json_t *o = json_pack("{s:o}", "path", cli_string(file));
     if (prob) {
         json_t *p = json_object();
         for (int i = 0; i < info->n_classes; i++)
@@ -119,7 +154,7 @@ static void result_json(const struct clv_run_info *info, const char *file, const
         json_object_set_new(o, "predicted", json_string(info->classes[best_class(info, prob)]));
         json_object_set_new(o, "probabilities", p);
     } else {
-        json_object_set_new(o, "error", json_string(error));
+        json_object_set_new(o, "error", cli_string(error));
     }
     cli_json_line(o);
 }
@@ -143,6 +178,8 @@ static void on_result(void *priv, const char *file, const float *prob, const cha
     struct sink *s = priv;
     if (s->csv.f)
         result_csv(&s->csv, s->info, file, prob, error);
+    if (s->csv.f == stdout)
+        return;
     if (s->o->common.json) {
         result_json(s->info, file, prob, error);
         return;
@@ -176,7 +213,7 @@ int cmd_predict(int argc, char **argv)
     static const struct argp_child children[] = {{&cli_common_argp, 0, "Common:", 9}, {0}};
     static const struct argp argp = {
         opts, parse, "RUN FILE...",
-        "Class and probabilities of PNG files; a folder stands for the PNG files in it. A bad file gets a "
+        "Class and probabilities of PNG files; a folder stands for the PNG files below it. A bad file gets a "
         "row of its own, the rest is done, the exit code is 4.\v"
         "Examples:\n  clavicle predict runs/a new/*.png\n  clavicle predict runs/a new/ --csv results.csv",
         children, NULL, NULL};
@@ -184,6 +221,8 @@ int cmd_predict(int argc, char **argv)
     int code = cli_parse(&argp, argc, argv, &o);
     if (!code && (!o.run || !o.files.n))
         code = cli_usage("a RUN and at least one PNG file are needed; see %s --help", argv[0]);
+    if (!code && o.common.json && o.csv && !strcmp(o.csv, "-"))
+        code = cli_usage("--json and --csv - both want stdout; give --csv a file");
     if (!code) {
         struct clv_context *ctx = cli_context(&o.common);
         struct clv_run *run = NULL;

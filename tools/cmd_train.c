@@ -214,13 +214,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- the run ---- */
 
-struct observer { struct progress progress; };
-
 static int on_event(void *priv, const struct clv_event *e)
 {
-    struct observer *w = priv;
-    progress_event(&w->progress, e);
-    return cli_interrupted();
+    progress_event(priv, e);
+    return cli_interrupted() || cli_output_lost();
+}
+
+static void print_summary(const struct clv_run_result *r, const char *run)
+{
+    printf("trained %d epoch%s (%llu steps) on %s%s%s\n", r->epochs, r->epochs == 1 ? "" : "s",
+           (unsigned long long)r->steps, r->device, strcmp(r->stop_reason, "epochs") ? "; ended by " : "",
+           strcmp(r->stop_reason, "epochs") ? r->stop_reason : "");
+    if (r->best_epoch)
+        printf("best epoch %d: %s %.6g\n", r->best_epoch, r->monitor, r->best_value);
+    if (r->bad || r->ignored)
+        printf("left out: %zu damaged file%s, %zu that %s no image%s\n", r->bad, r->bad == 1 ? "" : "s",
+               r->ignored, r->ignored == 1 ? "is" : "are", r->ignored == 1 ? "" : "s");
+    printf("checkpoint %s/best.safetensors; measure it with\n  clavicle eval %s\n", run, run);
 }
 
 static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
@@ -228,17 +238,14 @@ static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
 {
     const char *run = o->run.resume ? o->run.resume : o->run.out;
     if (err == CLV_ERR_CANCELLED) {
-        cli_note("interrupted after %d epochs and %llu steps; go on with\n  clavicle train --resume %s",
-                 r->epochs, (unsigned long long)r->steps, run);
+        cli_note("clavicle: interrupted after %d epoch%s and %llu steps; go on with: clavicle train --resume %s",
+                 r->epochs, r->epochs == 1 ? "" : "s", (unsigned long long)r->steps, run);
         return EXIT_INTERRUPTED;
     }
     if (err)
         return cli_failed(ctx, err);
     if (!o->common.json)
-        printf("%d epochs on %s (%s); best epoch %d: %s %.6g\n"
-               "checkpoint %s/best.safetensors; measure it with\n  clavicle eval %s\n",
-               r->epochs, r->device, r->stop_reason, r->best_epoch,
-               o->run.fit.monitor ? o->run.fit.monitor : "monitored value", r->best_value, run, run);
+        print_summary(r, run);
     return EXIT_OK;
 }
 
@@ -284,14 +291,15 @@ int cmd_train(int argc, char **argv)
         code = check_options(&o, argv[0]);
     if (code)
         return code;
-    struct observer w = {.progress = progress_init(o.common.json, o.quiet)};
     struct clv_run_result result = {0};
+    struct progress progress = progress_init(o.common.json, o.quiet, &result,
+                                             o.run.resume ? o.run.resume : o.run.out);
     o.run.device = o.common.device;
-    o.run.fit.priv = &w;
+    o.run.fit.priv = &progress;
     cli_catch_interrupt();
     struct clv_context *ctx = cli_context(&o.common);
     const enum clv_err err = clv_run_train(ctx, &o.run, &result);
-    progress_break(&w.progress);
+    progress_break(&progress);
     code = report(ctx, &o, err, &result);
     clv_context_destroy(&ctx);
     return code;

@@ -5,11 +5,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool failed(struct csv *c, const char *what)
 {
-    cli_note("clavicle: %s: %s: %s", c->path, what, strerror(errno));
+    cli_note("clavicle: %s: %s: %s", c->path, what, strerror(errno ? errno : EIO));
+    return false;
+}
+
+static bool give_up(struct csv *c)
+{
+    (void)csv_close(c, false);
     return false;
 }
 
@@ -17,16 +24,25 @@ bool csv_open(struct csv *c, const char *path, const char *const *names, int n,
               const char *const *classes, int n_classes)
 {
     const size_t size = strlen(path) + 32;
+    struct stat st;
     *c = (struct csv){.classes = classes, .n_classes = n_classes};
     c->path = malloc(size);
     c->tmp = malloc(size);
-    if (!c->path || !c->tmp)
-        return false;
+    if (!c->path || !c->tmp) {
+        cli_note("clavicle: out of memory");
+        return give_up(c);
+    }
     strcpy(c->path, path);
     snprintf(c->tmp, size, "%s.tmp%ld", path, (long)getpid());
-    c->f = strcmp(path, "-") ? fopen(c->tmp, "w") : stdout;
-    if (!c->f)
-        return failed(c, "cannot write");
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) { /* a pipe or a device must not be renamed over */
+        free(c->tmp);
+        c->tmp = NULL;
+    }
+    c->f = strcmp(path, "-") ? fopen(c->tmp ? c->tmp : path, "w") : stdout;
+    if (!c->f) {
+        failed(c, "cannot write");
+        return give_up(c);
+    }
     for (int i = 0; i < n; i++)
         csv_field(c, names[i]);
     for (int i = 0; i < n_classes; i++) {
@@ -73,13 +89,14 @@ bool csv_close(struct csv *c, bool keep)
 {
     bool ok = true;
     if (c->f && c->f != stdout) {
-        ok = !ferror(c->f) && !fflush(c->f) && !fsync(fileno(c->f));
+        errno = 0;
+        ok = !ferror(c->f) && !fflush(c->f) && (!c->tmp || !fsync(fileno(c->f)));
         ok = !fclose(c->f) && ok;
         if (!ok)
             failed(c, "cannot write");
-        else if (keep && rename(c->tmp, c->path))
+        else if (keep && c->tmp && rename(c->tmp, c->path))
             ok = failed(c, "cannot rename into place");
-        if (!ok || !keep)
+        if (c->tmp && (!ok || !keep))
             unlink(c->tmp);
     }
     free(c->path);

@@ -5,9 +5,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-struct progress progress_init(bool json, bool quiet)
+struct progress progress_init(bool json, bool quiet, const struct clv_run_result *facts, const char *run)
 {
-    return (struct progress){.json = json, .quiet = quiet, .terminal = isatty(2) != 0};
+    const bool terminal = isatty(2) != 0;
+    /* JSON lines on the same terminal, or a log that nobody asked for beside them. */
+    const bool beside = json && (!terminal || isatty(1));
+    return (struct progress){.json = json, .quiet = quiet || beside, .terminal = terminal,
+                             .facts = facts, .run = run};
 }
 
 void progress_break(struct progress *p)
@@ -24,6 +28,18 @@ static void clock_text(char out[32], double seconds)
         snprintf(out, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
     else
         snprintf(out, 32, "%ld:%02ld", s / 60, s % 60);
+}
+
+static void draw_start(const struct progress *p, const struct clv_event *e)
+{
+    const struct clv_run_result *r = p->facts;
+    fprintf(stderr, "%s: %llu weights, %d classes, %zu train and %zu val images, on %s\n", r->model,
+            (unsigned long long)r->parameters, r->n_classes, r->count[CLV_SPLIT_TRAIN],
+            r->count[CLV_SPLIT_VAL], r->device);
+    if (r->bad || r->ignored)
+        fprintf(stderr, "left out: %zu damaged, %zu that are no images\n", r->bad, r->ignored);
+    if (e->epoch > 1 || e->batch)
+        fprintf(stderr, "%s goes on after epoch %d, batch %zu\n", p->run, e->epoch - 1, e->batch);
 }
 
 static void draw_batch(struct progress *p, const struct clv_event *e)
@@ -56,44 +72,84 @@ static void draw_epoch(struct progress *p, const struct clv_event *e)
             e->images_per_second, spent, left, e->best ? "  *best" : "");
 }
 
-static json_t *event_json(const struct clv_event *e)
+static void set(json_t *o, const char *key, json_t *value)
+{
+    json_object_set_new(o, key, value);
+}
+
+static void start_json(json_t *o, const struct progress *p)
+{
+    const struct clv_run_result *r = p->facts;
+    set(o, "run", cli_string(p->run));
+    set(o, "model", cli_string(r->model));
+    set(o, "parameters", json_integer((json_int_t)r->parameters));
+    set(o, "device", cli_string(r->device));
+    set(o, "driver", cli_string(r->driver));
+    set(o, "class_count", json_integer(r->n_classes));
+    for (int s = 0; s < CLV_SPLIT_COUNT; s++)
+        set(o, clv_split_name((enum clv_split)s), json_integer((json_int_t)r->count[s]));
+    set(o, "ignored", json_integer((json_int_t)r->ignored));
+    set(o, "bad", json_integer((json_int_t)r->bad));
+    set(o, "leaked_images", json_integer((json_int_t)r->leaked_images));
+    set(o, "leaked_persons", json_integer((json_int_t)r->leaked_groups));
+    set(o, "monitor", json_string(r->monitor));
+}
+
+static void end_json(json_t *o, const struct progress *p, const struct clv_event *e)
+{
+    const struct clv_run_result *r = p->facts;
+    set(o, "stop_reason", json_string(e->stop_reason));
+    set(o, "run", cli_string(p->run));
+    set(o, "steps", json_integer((json_int_t)r->steps));
+    set(o, "monitor", json_string(r->monitor));
+    set(o, "best_epoch", r->best_epoch ? json_integer(r->best_epoch) : json_null());
+    set(o, "best_value", cli_real(r->best_value));
+    set(o, "ignored", json_integer((json_int_t)r->ignored));
+    set(o, "bad", json_integer((json_int_t)r->bad));
+}
+
+static json_t *event_json(const struct progress *p, const struct clv_event *e)
 {
     static const char *const kind[] = {"start", "batch", "epoch", "end"};
     json_t *o = json_pack("{s:s, s:i, s:i, s:o, s:o}", "event", kind[e->kind], "epoch", e->epoch,
                           "epochs", e->epochs, "learning_rate", cli_real(e->learning_rate), "seconds",
                           cli_real(e->seconds));
     if (e->kind == CLV_EVENT_START || e->kind == CLV_EVENT_BATCH)
-        json_object_set_new(o, "batches", json_integer((json_int_t)e->batches));
+        set(o, "batches", json_integer((json_int_t)e->batches));
     if (e->kind == CLV_EVENT_BATCH)
-        json_object_set_new(o, "batch", json_integer((json_int_t)e->batch));
+        set(o, "batch", json_integer((json_int_t)e->batch));
     if (e->kind != CLV_EVENT_START) {
-        json_object_set_new(o, "loss", cli_real(e->loss));
-        json_object_set_new(o, "accuracy", cli_real(e->accuracy));
-        json_object_set_new(o, "images_per_second", cli_real(e->images_per_second));
-        json_object_set_new(o, "wait_seconds", cli_real(e->wait_seconds));
+        set(o, "loss", cli_real(e->loss));
+        set(o, "accuracy", cli_real(e->accuracy));
+        set(o, "images_per_second", cli_real(e->images_per_second));
+        set(o, "wait_seconds", cli_real(e->wait_seconds));
     }
     if (e->has_validation) {
-        json_object_set_new(o, "val_loss", cli_real(e->val_loss));
-        json_object_set_new(o, "val_accuracy", cli_real(e->val_accuracy));
-        json_object_set_new(o, "val_auc", cli_real(e->val_auc));
-        json_object_set_new(o, "val_f1", cli_real(e->val_f1));
+        set(o, "val_loss", cli_real(e->val_loss));
+        set(o, "val_accuracy", cli_real(e->val_accuracy));
+        set(o, "val_auc", cli_real(e->val_auc));
+        set(o, "val_f1", cli_real(e->val_f1));
     }
     if (e->kind == CLV_EVENT_EPOCH)
-        json_object_set_new(o, "best", json_boolean(e->best));
+        set(o, "best", json_boolean(e->best));
+    if (e->kind == CLV_EVENT_START)
+        start_json(o, p);
     if (e->kind == CLV_EVENT_END)
-        json_object_set_new(o, "stop_reason", json_string(e->stop_reason));
+        end_json(o, p, e);
     return o;
 }
 
 void progress_event(struct progress *p, const struct clv_event *e)
 {
     if (p->json)
-        cli_json_line(event_json(e));
-    if (p->quiet || (p->json && !p->terminal))
+        cli_json_line(event_json(p, e));
+    if (p->quiet)
         return;
     /* Ten redraws a second are enough for eyes, a line every ten seconds for logs. */
     const double pause = p->terminal ? .1 : 10;
-    if (e->kind == CLV_EVENT_BATCH && (e->seconds - p->last >= pause || (e->epoch == 1 && e->batch == 1)))
+    if (e->kind == CLV_EVENT_START)
+        draw_start(p, e);
+    else if (e->kind == CLV_EVENT_BATCH && (e->seconds - p->last >= pause || (e->epoch == 1 && e->batch == 1)))
         draw_batch(p, e);
     else if (e->kind == CLV_EVENT_EPOCH)
         draw_epoch(p, e);

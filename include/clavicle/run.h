@@ -33,22 +33,32 @@ struct clv_run_params {
     double checkpoint_seconds; /* also write last.safetensors that often within an epoch; 0 = 60 */
 };
 
+/* What stands below the line is filled in before the START event, so that on_event can show it. */
 struct clv_run_result {
     int epochs, best_epoch;
     const char *stop_reason; /* static */
     double best_value;       /* of the monitored metric */
-    char device[128];
     uint64_t steps;
+    /* ---- */
+    char monitor[32];        /* "val_loss": what best_value is */
+    char device[128], driver[128], model[128];
+    int n_classes;
+    uint64_t parameters;
+    size_t count[CLV_SPLIT_COUNT]; /* images; TEST are left alone */
+    size_t ignored, bad;     /* files that are no images; damaged ones left out (skip_bad) */
+    size_t leaked_images, leaked_groups;
 };
 
-/* Trains into a run folder. Checks arguments, model and data before any device is opened.
+/* Trains into a run folder. Checks arguments, model and data before any device is opened. result may
+ * be NULL.
  * Cancelled by on_event: writes last.safetensors and returns CLV_ERR_CANCELLED, resumable.
  * CLV_ERR_EXISTS: RUN exists and neither resume nor force was given. */
 CLV_API CLV_CHECK enum clv_err clv_run_train(struct clv_context *ctx,
                                              const struct clv_run_params *params,
                                              struct clv_run_result *result);
 
-/* A finished (or interrupted) run, opened for use. */
+/* A finished (or interrupted) run, opened for use. Its device is opened at the first evaluation or
+ * prediction, after their data were checked. */
 struct clv_run;
 struct clv_run_open_params {
     struct clv_device_params device;
@@ -60,7 +70,8 @@ CLV_API CLV_CHECK enum clv_err clv_run_open(struct clv_context *ctx, const char 
                                             struct clv_run **ret);
 CLV_API void clv_run_close(struct clv_run **run);
 struct clv_run_info {
-    const char *path, *model, *device;
+    const char *path, *model;
+    const char *device;      /* its name; NULL until the run is first used */
     int n_classes;
     const char *const *classes;
     int height, width, channels;

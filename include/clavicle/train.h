@@ -41,6 +41,8 @@ struct clv_trainer_params {
     enum clv_gemm_mode gemm;
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */
     bool inference_only;    /* no gradients, no optimizer: less memory; step and fit are refused */
+    bool plan_only;         /* for clv_trainer_plan_text() and _get_memory(): no weights are drawn, no
+                             * kernel is built, whatever would run is refused */
     /* How staged images become the network's input; only mean and std matter for float batches. */
     struct clv_pipeline_params pipeline;
     size_t max_image_bytes; /* largest stored image of a staged sample; 0 = height x width x channels floats */

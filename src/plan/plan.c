@@ -16,8 +16,11 @@ static enum clv_err allocate_arena(struct clv_plan *p)
         p->memory.separate += p->map.place[i].bytes;
     for (int i = 0; i < p->map.n_segments; i++)
         p->memory.activations += p->map.segment[i].bytes;
-    if (p->params.separate) {
+    if (p->params.separate)
         p->memory.activations = p->memory.separate;
+    if (p->params.dry)
+        return CLV_OK;
+    if (p->params.separate) {
         return clv_separate_bind(p->dev, &p->steps, &p->separate);
     }
     for (int i = 0; i < p->map.n_segments; i++)
@@ -35,6 +38,8 @@ static enum clv_err make_io_buffer(struct clv_plan *p, struct clv_tensor *t)
 {
     const size_t bytes = (size_t)clv_tensor_bytes(t);
     p->memory.io += bytes * (1 + CLV_PLAN_RING);
+    if (p->params.dry)
+        return CLV_OK;
     return clv_buffer_create(p->dev, bytes, &t->buffer);
 }
 
@@ -65,9 +70,11 @@ static enum clv_err build(struct clv_plan *p)
     CLV_TRY(make_io_buffer(p, p->staging));
     CLV_TRY(make_io_buffer(p, p->state));
     CLV_TRY(make_io_buffer(p, p->targets));
-    CLV_TRY(make_ring(p));
     p->memory.store = p->store->bytes;
     p->memory.peak = p->memory.activations + p->memory.store + p->memory.io;
+    if (p->params.dry)
+        return CLV_OK;
+    CLV_TRY(make_ring(p));
     return clv_steps_bind(p->dev, &p->steps);
 }
 

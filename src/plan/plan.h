@@ -21,6 +21,7 @@ struct clv_plan_params {
     enum clv_gemm_provider gemm;
     bool no_fusion;                  /* every layer by itself */
     bool separate;                   /* every tensor in a guarded buffer of its own */
+    bool dry;                        /* to be dumped and measured only: allocates and builds nothing */
     size_t slot_bytes;               /* staging: sample records and pixels (data/loader.h) */
     struct clv_normalise normalise;
     const struct clv_optim *optim;   /* training */

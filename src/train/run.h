@@ -83,6 +83,7 @@ json_t *clv_run_metrics_json(const struct clv_metrics *m, const char *const *cla
 struct clv_run_job {
     struct clv_context *ctx;
     const struct clv_run_params *params;
+    struct clv_run_result *result; /* the caller's, may be NULL */
     struct clv_run_config config;
     struct clv_run_paths paths;
     char *model_text, *model_name, *data_path,
@@ -120,11 +121,17 @@ struct clv_run {
     struct clv_run_config config;
     struct clv_run_paths paths;
     struct clv_graph *graph;
+    char *select, *caps; /* the caller's, kept until the device is opened */
+    struct clv_run_open_params params;
+    struct clv_safetensors *checkpoint; /* until the trainer has it */
     struct clv_device *dev;
     struct clv_trainer *trainer; /* inference only, staging large enough for any image */
     struct clv_loader *loader;   /* of files outside any data set */
     struct clv_run_info info;
 };
+
+/* Opens device and trainer at the first use: arguments and data are checked before. */
+CLV_CHECK enum clv_err clv_run_start(struct clv_run *run);
 
 /* Probabilities of all classes from the output of one sample: one output is that of class 1. */
 void clv_run_probabilities(const struct clv_run *run, const float *output, float *prob);

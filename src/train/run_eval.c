@@ -131,6 +131,7 @@ static enum clv_err evaluate(struct clv_run *r, const struct clv_eval_params *pa
     if (!n)
         return clv_fail(&r->ctx->err, CLV_ERR_DATA, "%s: no images in its %s split",
                         clv_data_get_info(d)->path, clv_split_name(params->split));
+    CLV_TRY(clv_run_start(r));
     enum clv_err e = clv_trainer_evaluate_as(r->trainer, &source, -1, &raw, &output, &labels,
                                              params->on_progress ? on_progress : NULL, &progress);
     clv_metrics_finish(&raw);

@@ -51,29 +51,58 @@ static enum clv_err make_loader(struct clv_run *r, int batch, size_t *image_byte
     return CLV_OK;
 }
 
-static enum clv_err make_trainer(struct clv_run *r, const struct clv_run_open_params *params,
-                                 const struct clv_safetensors *checkpoint)
+static enum clv_err make_trainer(struct clv_run *r)
 {
     struct clv_trainer_params tp = r->config.trainer;
     tp.inference_only = true;
-    tp.batch = params->batch ? params->batch : tp.batch;
-    if (tp.batch < 1 || tp.batch > 1 << 20)
-        return clv_fail(&r->ctx->err, CLV_ERR_ARG, "batch %d is not in 1..1048576", tp.batch);
+    tp.batch = r->params.batch;
     CLV_TRY(make_loader(r, tp.batch, &tp.max_image_bytes));
-    CLV_TRY(clv_device_open(r->ctx, &params->device, &r->dev));
-    CLV_TRY(clv_trainer_create(r->dev, r->graph, &tp, &r->trainer));
-    CLV_TRY(clv_trainer_load_from(r->trainer, checkpoint));
+    CLV_TRY(clv_device_open(r->ctx, &r->params.device, &r->dev));
     r->info.device = clv_device_get_info(r->dev)->name;
+    CLV_TRY(clv_trainer_create(r->dev, r->graph, &tp, &r->trainer));
+    return clv_trainer_load_from(r->trainer, r->checkpoint);
+}
+
+enum clv_err clv_run_start(struct clv_run *r)
+{
+    if (r->trainer)
+        return CLV_OK;
+    const enum clv_err e = make_trainer(r);
+    if (!e) {
+        clv_safetensors_close(&r->checkpoint);
+        return CLV_OK;
+    }
+    clv_loader_destroy(&r->loader);
+    clv_trainer_destroy(&r->trainer);
+    clv_device_close(&r->dev);
+    r->info.device = NULL;
+    return e;
+}
+
+static enum clv_err keep_params(struct clv_run *r, const struct clv_run_open_params *params)
+{
+    const struct clv_device_params *d = &params->device;
+    r->params = *params;
+    r->params.batch = params->batch ? params->batch : r->config.trainer.batch;
+    if (r->params.batch < 1 || r->params.batch > 1 << 20)
+        return clv_fail(&r->ctx->err, CLV_ERR_ARG, "batch %d is not in 1..1048576",
+                        r->params.batch);
+    r->select = d->select ? clv_strdupf("%s", d->select) : NULL;
+    r->caps = d->caps ? clv_strdupf("%s", d->caps) : NULL;
+    if ((d->select && !r->select) || (d->caps && !r->caps))
+        return clv_fail_nomem(&r->ctx->err, "a run");
+    r->params.device.select = r->select;
+    r->params.device.caps = r->caps;
     return CLV_OK;
 }
 
 static enum clv_err open_steps(struct clv_run *r, const char *dir,
-                               const struct clv_run_open_params *params,
-                               struct clv_safetensors **checkpoint)
+                               const struct clv_run_open_params *params)
 {
     struct clv_error *err = &r->ctx->err;
     CLV_TRY(clv_run_paths_init(&r->paths, dir, err));
     CLV_TRY(clv_run_config_read(r->paths.config, &r->config, err));
+    CLV_TRY(keep_params(r, params));
     CLV_TRY(clv_run_graph(r->ctx, &r->config, &r->graph));
     const struct clv_shape input = r->graph->input->shape;
     r->info = (struct clv_run_info){
@@ -85,21 +114,18 @@ static enum clv_err open_steps(struct clv_run *r, const char *dir,
         .width = input.w,
         .channels = input.c,
     };
-    CLV_TRY(open_checkpoint(r, params->checkpoint, checkpoint));
-    return make_trainer(r, params, *checkpoint);
+    return open_checkpoint(r, params->checkpoint, &r->checkpoint);
 }
 
 enum clv_err clv_run_open(struct clv_context *ctx, const char *run,
                           const struct clv_run_open_params *params, struct clv_run **ret)
 {
     static const struct clv_run_open_params defaults = {0};
-    struct clv_safetensors *checkpoint = NULL;
     struct clv_run *r = calloc(1, sizeof *r);
     if (!r)
         return clv_fail_nomem(&ctx->err, "a run");
     r->ctx = ctx;
-    const enum clv_err e = open_steps(r, run, params ? params : &defaults, &checkpoint);
-    clv_safetensors_close(&checkpoint);
+    const enum clv_err e = open_steps(r, run, params ? params : &defaults);
     if (e)
         clv_run_close(&r);
     else
@@ -116,6 +142,9 @@ void clv_run_close(struct clv_run **run)
     clv_trainer_destroy(&r->trainer);
     clv_graph_destroy(&r->graph);
     clv_device_close(&r->dev);
+    clv_safetensors_close(&r->checkpoint);
+    free(r->select);
+    free(r->caps);
     clv_run_config_finish(&r->config);
     clv_run_paths_finish(&r->paths);
     free(r);

@@ -74,8 +74,9 @@ enum clv_err clv_run_predict(struct clv_run *run, const char *const *files, size
                                                const char *error),
                              void *priv)
 {
-    const size_t batch = (size_t)run->trainer->params.batch;
+    const size_t batch = (size_t)run->params.batch;
     struct prediction p = {.run = run, .on_result = on_result, .priv = priv};
+    CLV_TRY(clv_run_start(run));
     enum clv_err e = clv_trainer_plan(run->trainer, false, &p.plan);
     p.prob = malloc((size_t)run->config.n_classes * sizeof *p.prob);
     p.reason = calloc(batch, sizeof *p.reason);

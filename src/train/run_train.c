@@ -139,6 +139,42 @@ static int on_event(void *priv, const struct clv_event *e)
     return j->params->fit.on_event ? j->params->fit.on_event(j->params->fit.priv, e) : 0;
 }
 
+/* ---- the caller's result ---- */
+
+static void fill_facts(const struct clv_run_job *j)
+{
+    const struct clv_run_config *c = &j->config;
+    const struct clv_device_info *info = clv_device_get_info(j->dev);
+    struct clv_run_result *r = j->result;
+    if (!r)
+        return;
+    *r = (struct clv_run_result){
+        .n_classes = c->n_classes,
+        .parameters = c->parameters,
+        .ignored = c->ignored,
+        .bad = c->bad,
+        .leaked_images = c->leaked_images,
+        .leaked_groups = c->leaked_groups,
+    };
+    memcpy(r->count, c->count, sizeof r->count);
+    snprintf(r->monitor, sizeof r->monitor, "%s", c->fit.monitor);
+    snprintf(r->device, sizeof r->device, "%s", info->name);
+    snprintf(r->driver, sizeof r->driver, "%s", info->driver);
+    snprintf(r->model, sizeof r->model, "%s", c->model_name);
+}
+
+static void fill_outcome(const struct clv_run_job *j)
+{
+    struct clv_run_result *r = j->result;
+    if (!r)
+        return;
+    r->epochs = j->state.epoch;
+    r->best_epoch = j->state.best_epoch;
+    r->stop_reason = j->end.stop_reason ? j->end.stop_reason : "failed";
+    r->best_value = j->state.best;
+    r->steps = j->state.step;
+}
+
 /* ---- training ---- */
 
 static struct clv_batch_source source(const struct clv_run_job *j, enum clv_split split)
@@ -218,7 +254,9 @@ static enum clv_err train(struct clv_run_job *j)
     CLV_TRY(clv_run_check(j));
     CLV_TRY(make_trainer(j));
     CLV_TRY(write_first(j));
+    fill_facts(j);
     CLV_TRY(fit(j));
+    fill_outcome(j);
     const bool cancelled = !strcmp(j->end.stop_reason, "cancelled");
     if (!cancelled)
         CLV_TRY(conclude(j));
@@ -231,26 +269,14 @@ static enum clv_err train(struct clv_run_job *j)
                     (unsigned long long)j->state.step, j->paths.dir);
 }
 
-static void fill_result(const struct clv_run_job *j, struct clv_run_result *r)
-{
-    *r = (struct clv_run_result){
-        .epochs = j->state.epoch,
-        .best_epoch = j->state.best_epoch,
-        .stop_reason = j->end.stop_reason ? j->end.stop_reason : "failed",
-        .best_value = j->state.best,
-        .steps = j->state.step,
-    };
-    if (j->dev)
-        snprintf(r->device, sizeof r->device, "%s", clv_device_get_info(j->dev)->name);
-}
-
 enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params *params,
                            struct clv_run_result *result)
 {
-    struct clv_run_job j = {.ctx = ctx, .params = params, .state.best = NAN};
-    const enum clv_err e = train(&j);
+    struct clv_run_job j = {.ctx = ctx, .params = params, .result = result, .state.best = NAN};
     if (result)
-        fill_result(&j, result);
+        *result = (struct clv_run_result){.stop_reason = "failed", .best_value = NAN};
+    const enum clv_err e = train(&j);
+    fill_outcome(&j);
     if (e && j.made_dir)
         (void)rmdir(j.paths.dir); /* only if nothing was written */
     clv_trainer_destroy(&j.trainer);

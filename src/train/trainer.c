@@ -116,7 +116,27 @@ static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params
     if (training)
         CLV_TRY(clv_loss_add(t->ctx, t->graph, t->params.loss, &t->loss));
     CLV_TRY(clv_store_create(t->dev, t->graph, training, t->optim->n_slots, &t->store));
-    return clv_store_init(t->store, t->params.seed);
+    return t->params.plan_only ? CLV_OK : clv_store_init(t->store, t->params.seed);
+}
+
+static enum clv_err get_plan(struct clv_trainer *t, bool training, struct clv_plan **ret)
+{
+    struct clv_plan **p = &t->plan[training];
+    const enum clv_gemm_provider gemm[] = {[CLV_GEMM_MODE_AUTO] = CLV_GEMM_AUTO,
+                                           [CLV_GEMM_MODE_NATIVE] = CLV_GEMM_NATIVE,
+                                           [CLV_GEMM_MODE_CLBLAST] = CLV_GEMM_CLBLAST};
+    if (training && t->params.inference_only)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
+    if (!*p) {
+        const struct clv_plan_params params = {
+            .batch = t->params.batch, .training = training,
+            .root = t->loss ? t->loss : t->graph->output, .gemm = gemm[t->params.gemm],
+            .separate = t->params.separate, .dry = t->params.plan_only, .slot_bytes = t->slot_bytes, .normalise = t->normalise,
+            .optim = t->optim, .clip_norm = t->params.clip_norm};
+        CLV_TRY(clv_plan_create(t->dev, t->graph, t->store, &params, p));
+    }
+    *ret = *p;
+    return CLV_OK;
 }
 
 enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
@@ -131,7 +151,7 @@ enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
     struct clv_plan *plan = NULL;
     enum clv_err err = build(t, params);
     if (!err) /* shape and memory faults belong here, not into the first step */
-        err = clv_trainer_plan(t, !t->params.inference_only, &plan);
+        err = get_plan(t, !t->params.inference_only, &plan);
     if (err)
         clv_trainer_destroy(&t);
     else
@@ -159,28 +179,15 @@ void clv_trainer_destroy(struct clv_trainer **trainer)
 
 enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, struct clv_plan **ret)
 {
-    struct clv_plan **p = &t->plan[training];
-    const enum clv_gemm_provider gemm[] = {[CLV_GEMM_MODE_AUTO] = CLV_GEMM_AUTO,
-                                           [CLV_GEMM_MODE_NATIVE] = CLV_GEMM_NATIVE,
-                                           [CLV_GEMM_MODE_CLBLAST] = CLV_GEMM_CLBLAST};
-    if (training && t->params.inference_only)
-        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
-    if (!*p) {
-        const struct clv_plan_params params = {
-            .batch = t->params.batch, .training = training,
-            .root = t->loss ? t->loss : t->graph->output, .gemm = gemm[t->params.gemm],
-            .separate = t->params.separate, .slot_bytes = t->slot_bytes, .normalise = t->normalise,
-            .optim = t->optim, .clip_norm = t->params.clip_norm};
-        CLV_TRY(clv_plan_create(t->dev, t->graph, t->store, &params, p));
-    }
-    *ret = *p;
-    return CLV_OK;
+    if (t->params.plan_only)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with plan_only");
+    return get_plan(t, training, ret);
 }
 
 char *clv_trainer_plan_text(struct clv_trainer *t, bool training)
 {
     struct clv_plan *plan = NULL;
-    return clv_trainer_plan(t, training, &plan) ? NULL : clv_plan_dump(plan);
+    return get_plan(t, training, &plan) ? NULL : clv_plan_dump(plan);
 }
 
 struct clv_trainer_memory clv_trainer_get_memory(const struct clv_trainer *t)

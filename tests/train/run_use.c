@@ -53,13 +53,14 @@ Test(run_use, eval_goes_by_the_runs_list)
     struct clv_run *run = trained(&r, 8);
     const struct clv_run_info *info = clv_run_get_info(run);
     cr_expect(info->n_classes == 2 && info->height == 16 && info->channels == 1);
-    cr_expect(info->epoch >= 1 && info->device[0]);
+    cr_expect(info->epoch >= 1 && !info->device, "no device before it is needed");
     struct clv_eval_params p = {.split = CLV_SPLIT_TEST,
                                 .on_prediction = on_prediction,
                                 .on_progress = on_progress,
                                 .priv = &s};
     ok(r.ctx, clv_run_eval(run, &p, &m, &unknown));
     cr_expect_eq(unknown, 0);
+    cr_expect(info->device && info->device[0]);
     cr_expect(m.count == 6 && s.n == 6 && s.done == 6 && s.total == 6);
     cr_expect(m.accuracy > .8, "accuracy %g", m.accuracy);
     cr_expect_eq(m.positive, 1);
