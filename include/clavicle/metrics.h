@@ -26,7 +26,7 @@ struct clv_metrics {
     double balanced_accuracy;  /* mean recall over classes that have samples */
     double precision_macro, recall_macro, f1_macro, specificity_macro;
     double precision_weighted, recall_weighted, f1_weighted;
-    double auc;                /* two classes: of `positive`; more: macro one-vs-rest */
+    double auc;                /* two classes: of `positive`; more: one-vs-rest, mean of the classes that have one */
     double loss;               /* mean cross-entropy of the probabilities, clipped at 1e-15 */
     struct clv_class_metrics *per_class; /* [n_classes] */
     uint64_t *confusion;       /* [true][predicted], n_classes x n_classes */
@@ -34,7 +34,8 @@ struct clv_metrics {
 
 /* Computes everything from probabilities prob[n][n_classes] (rows sum to 1) and labels[n].
  * Predicted class = first largest probability. positive < 0 = the last class.
- * Fills *ret (finish with clv_metrics_finish). Errors: CLV_ERR_ARG, CLV_ERR_NOMEM. */
+ * Fills *ret (finish with clv_metrics_finish). Errors: CLV_ERR_ARG, CLV_ERR_NOMEM,
+ * CLV_ERR_NONFINITE (names the sample); *ret is untouched then. */
 CLV_API CLV_CHECK enum clv_err clv_metrics_compute(struct clv_context *ctx, const float *prob,
                                                    const int32_t *labels, size_t n, int n_classes,
                                                    int positive, struct clv_metrics *ret);

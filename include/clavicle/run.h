@@ -51,6 +51,8 @@ struct clv_run_result {
 
 /* Trains into a run folder. Checks arguments, model and data before any device is opened. result may
  * be NULL.
+ * A resumed run keeps its split list: images added to the data since change nothing. It goes on only
+ * with the same data, device, driver, kernels and version: CLV_ERR_MISMATCH says what differs.
  * Cancelled by on_event: writes last.safetensors and returns CLV_ERR_CANCELLED, resumable.
  * CLV_ERR_EXISTS: RUN exists and neither resume nor force was given. */
 CLV_API CLV_CHECK enum clv_err clv_run_train(struct clv_context *ctx,
