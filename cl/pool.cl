@@ -1,6 +1,7 @@
 /* Max and average pooling over NHWC. -DKH -DKW -DSH -DSW: window and strides; -DPAD: windows may reach over
  * the edge by `top` and `left`; -DMASK: type of the saved argmax (y * KW + x inside the window).
- * Backward gathers: each input element is written once, whatever overlaps. */
+ * Backward gathers: each input element is written once, whatever overlaps. Where windows neither overlap nor
+ * reach over an edge (DISJOINT), it goes by windows instead and reads every output once. */
 #include "types.cl"
 #include "state.cl"
 #include "vec.cl"
@@ -31,6 +32,7 @@ static inline int first_output(int i, int k, int s) { return max(i - k + s, 0) /
 static inline int last_output(int i, int s, int count) { return min(i / s, count - 1); }
 
 #ifdef MASK
+#define MASK_IN __global const MASK *restrict mask, ulong mask_off,
 KERNEL void maxpool2d_fwd(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, __global MASK *restrict mask,
                           ulong mask_off, int save, GEOMETRY)
 {
@@ -66,8 +68,8 @@ KERNEL void maxpool2d_fwd(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, _
     }
 }
 
-KERNEL void maxpool2d_bwd(IN_STATE, __global const MASK *restrict mask, ulong mask_off, IN(dy), uint dy_pitch,
-                          OUT(dx), uint dx_pitch, int accumulate, GEOMETRY)
+#ifndef DISJOINT
+KERNEL void maxpool2d_bwd(IN_STATE, MASK_IN IN(dy), uint dy_pitch, OUT(dx), uint dx_pitch, int accumulate, GEOMETRY)
 {
     const cells s = cells_begin(ih, iw, c, span);
     if (s.sample >= STATE->n)
@@ -96,7 +98,9 @@ KERNEL void maxpool2d_bwd(IN_STATE, __global const MASK *restrict mask, ulong ma
         STOREV(sum, dx, to);
     }
 }
+#endif
 #else
+#define MASK_IN
 
 static inline float share(window w)
 {
@@ -123,6 +127,7 @@ KERNEL void avgpool2d_fwd(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, G
     }
 }
 
+#ifndef DISJOINT
 KERNEL void avgpool2d_bwd(IN_STATE, IN(dy), uint dy_pitch, OUT(dx), uint dx_pitch, int accumulate, GEOMETRY)
 {
     const cells s = cells_begin(ih, iw, c, span);
@@ -145,6 +150,53 @@ KERNEL void avgpool2d_bwd(IN_STATE, IN(dy), uint dy_pitch, OUT(dx), uint dx_pitc
         if (accumulate)
             sum += LOADV(dx, to);
         STOREV(sum, dx, to);
+    }
+}
+#endif
+#endif
+
+#ifdef DISJOINT
+/* A cell is a window with the pixels up to the next one; those outside of every window get 0. */
+#ifdef MASK
+KERNEL void maxpool2d_bwd(
+#else
+KERNEL void avgpool2d_bwd(
+#endif
+    IN_STATE, MASK_IN IN(dy), uint dy_pitch, OUT(dx), uint dx_pitch, int accumulate, GEOMETRY)
+{
+    const cells s = cells_begin((ih + SH - 1) / SH, (iw + SW - 1) / SW, c, span);
+    if (s.sample >= STATE->n)
+        return;
+    AT(dy);
+    AT(dx);
+    dy += pixel_at(s.sample, s.y, 0, oh, ow, dy_pitch);
+#ifdef MASK
+    AT(mask);
+    mask += pixel_at(s.sample, s.y, 0, oh, ow, c);
+#endif
+    dx += pixel_at(s.sample, s.y * SH, 0, ih, iw, dx_pitch);
+    const int rows = min(SH, ih - s.y * SH);
+    cell k = s.first;
+    for (uint i = s.count; i > 0; i--, cell_next(&k, c)) {
+        const bool pooled = s.y < oh && k.x < ow;
+        const int columns = min(SW, iw - k.x * SW);
+        const realv g = pooled ? LOADV(dy, (ulong)k.x * dy_pitch + k.ch) : (realv)0.0f;
+#ifdef MASK
+        const intv arg = pooled ? CONVERTV(int)(LOADV(mask, (ulong)k.x * c + k.ch)) : (intv)-1;
+#endif
+        for (int y = 0; y < rows; y++)
+            for (int x = 0; x < columns; x++) {
+#ifdef MASK
+                const int mine = y < KH && x < KW ? y * KW + x : -2;
+                realv v = select((realv)0.0f, g, arg == (intv)mine);
+#else
+                realv v = y < KH && x < KW ? g * (1.0f / (KH * KW)) : (realv)0.0f;
+#endif
+                const ulong to = ((ulong)y * iw + k.x * SW + x) * dx_pitch + k.ch;
+                if (accumulate)
+                    v += LOADV(dx, to);
+                STOREV(v, dx, to);
+            }
     }
 }
 #endif

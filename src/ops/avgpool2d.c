@@ -28,7 +28,7 @@ static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *nod
     CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
     if (!dx)
         return CLV_OK;
-    const struct clv_launch l = clv_launch_cells(e, wide, p.in);
+    const struct clv_launch l = clv_pool_launch_backward(e, wide, &p);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(e, &info,
                            &(struct clv_kernel_step){.source = &clv_cl_pool,

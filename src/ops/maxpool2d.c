@@ -59,7 +59,7 @@ static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *nod
     mask = saved_mask(e, node, &p, true);
     if (!mask)
         return CLV_ERR_NOMEM;
-    const struct clv_launch l = clv_launch_cells(e, wide, p.in);
+    const struct clv_launch l = clv_pool_launch_backward(e, wide, &p);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
     return clv_emit_kernel(e, &info,
                            &(struct clv_kernel_step){

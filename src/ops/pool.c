@@ -38,6 +38,7 @@ struct clv_pool clv_pool_of(const struct clv_node *node)
     p.out.h = place_axis(&p, 0, p.in.h, same);
     p.out.w = place_axis(&p, 1, p.in.w, same);
     p.out.c = p.in.c;
+    p.disjoint = !p.padded && p.stride[0] >= p.size[0] && p.stride[1] >= p.size[1];
     return p;
 }
 
@@ -62,10 +63,22 @@ void clv_pool_cost(const struct clv_node *node, enum clv_pass pass, struct clv_c
     cost->bytes = sizeof(float) * (double)(clv_shape_count(p.in) + clv_shape_count(p.out));
 }
 
+struct clv_launch clv_pool_launch_backward(const struct clv_emit *e, bool wide,
+                                           const struct clv_pool *p)
+{
+    struct clv_shape cells = p->in;
+    if (p->disjoint) {
+        cells.h = (int)clv_div_up(cells.h, p->stride[0]);
+        cells.w = (int)clv_div_up(cells.w, p->stride[1]);
+    }
+    return clv_launch_cells(e, wide, cells);
+}
+
 const char *clv_pool_options(struct clv_emit *e, const struct clv_pool *p,
                              const struct clv_launch *l, const char *mask)
 {
-    return clv_emit_options(e, "-DKH=%d -DKW=%d %s%s%s-DSH=%d -DSW=%d %s", p->size[0], p->size[1],
+    return clv_emit_options(e, "%s-DKH=%d -DKW=%d %s%s%s-DSH=%d -DSW=%d %s",
+                            p->disjoint ? "-DDISJOINT " : "", p->size[0], p->size[1],
                             mask ? "-DMASK=" : "", mask ? mask : "", p->padded ? " -DPAD " : " ",
                             p->stride[0], p->stride[1], l->options);
 }

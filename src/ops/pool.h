@@ -17,6 +17,7 @@ struct clv_pool {
     int size[2], stride[2];  /* height, width */
     int pad[2];              /* rows above, columns to the left */
     bool padded;             /* some window reaches over an edge */
+    bool disjoint;           /* no input pixel lies in two windows, and none is padding */
     struct clv_shape in, out;
 };
 /* Keras' shapes: valid floor((i - k) / s) + 1; same ceil(i / s), the odd row of padding below. */
@@ -24,6 +25,8 @@ struct clv_pool clv_pool_of(const struct clv_node *node);
 enum clv_err clv_pool_infer(struct clv_graph *g, struct clv_node *node);
 void clv_pool_cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost);
 
+/* Work-items of backward: input pixels, or windows where they are disjoint. */
+struct clv_launch clv_pool_launch_backward(const struct clv_emit *e, bool wide, const struct clv_pool *p);
 /* Build options of cl/pool.cl; mask: the type of the argmax, NULL for the average. NULL: out of memory. */
 const char *clv_pool_options(struct clv_emit *e, const struct clv_pool *p, const struct clv_launch *l,
                              const char *mask);
