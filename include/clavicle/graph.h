@@ -54,6 +54,8 @@ CLV_API CLV_CHECK enum clv_err clv_graph_check(struct clv_graph *g);
 CLV_API const char *clv_node_name(const struct clv_node *x);
 /* height, width, channels of one sample. */
 CLV_API void clv_node_shape(const struct clv_node *x, int shape[3]);
+/* height, width, channels of one sample at the network's input and output; zeros where there is none. */
+CLV_API void clv_graph_shapes(const struct clv_graph *g, int input[3], int output[3]);
 CLV_API struct clv_node *clv_graph_find(const struct clv_graph *g, const char *name);
 
 /* Trainable numbers, and multiply-adds x 2 of one sample's forward pass. */

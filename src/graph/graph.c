@@ -93,6 +93,16 @@ void clv_node_shape(const struct clv_node *x, int shape[3])
     shape[2] = x ? x->shape.c : 1;
 }
 
+void clv_graph_shapes(const struct clv_graph *g, int input[3], int output[3])
+{
+    memset(input, 0, 3 * sizeof *input);
+    memset(output, 0, 3 * sizeof *output);
+    if (g->input)
+        clv_node_shape(g->input, input);
+    if (g->output)
+        clv_node_shape(g->output, output);
+}
+
 struct clv_node *clv_graph_find(const struct clv_graph *g, const char *name)
 {
     if (!g || !name)
