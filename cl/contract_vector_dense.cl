@@ -18,32 +18,71 @@ static void load_panel(__local float *dst, int dst_rows, int dst_cols, __global 
     }
 }
 
-/* Work-item = (block of NL outputs, slice of k_step inputs): part[slice][block][n][NL], summed in fixed
- * order by contract_reduce. scratch: [k_step][NL] of w, then [row_step][k_step] of x; row_step is a
- * multiple of MR. */
+/* rows x (blocks * NL) of src as panels [blocks][dst_rows][NL], read row by row: the rows of w and dz are
+ * long and lie one behind the other, which is how memory delivers them fastest. */
+static void load_blocks(__local float *dst, int blocks, int dst_rows, __global const real *src,
+                        long src_step, int rows, int cols)
+{
+    for (int r = 0; r < rows; r++, src += src_step, dst += NL) {
+        for (int b = 0; b < blocks; b++) {
+            __local float *d = dst + b * dst_rows * NL;
+            if (cols >= (b + 1) * NL) {
+                UNROLL for (int v = 0; v < NV; v++)
+                    VPUT(__local, VLOAD(v, src + b * NL), v, d);
+            } else {
+                for (int c = 0; c < NL; c++)
+                    d[c] = b * NL + c < cols ? src[b * NL + c] : 0.0f;
+            }
+        }
+    }
+}
+
+/* Work-item = (blocks_per_item blocks of NL outputs, slice of slice_k inputs), in steps of k_step
+ * between which the sums lie in local memory. part[slice][block][n][NL] is summed in fixed order by
+ * contract_reduce. scratch: [blocks_per_item][k_step][NL] of w, [blocks_per_item][row_step][NL] of sums,
+ * [row_step][slice_k] of x; row_step is a multiple of MR. */
 VECTOR_KERNEL contract_vector_dense_forward(IN_STATE, IN(x), IN(w), OUT(part), int in, int out,
-                                            int x_pitch, int batch, int k_step, int row_step,
-                                            __local float *scratch)
+                                            int x_pitch, int batch, int blocks_per_item, int slice_k,
+                                            int k_step, int row_step, __local float *scratch)
 {
     AT(x);
     AT(w);
     AT(part);
-    const int block = get_global_id(0), slice = get_global_id(1), n = STATE->n;
-    const int k0 = slice * k_step, count = min(k_step, in - k0);
-    part += ((long)slice * get_global_size(0) + block) * batch * NL;
-    __local float *ws = scratch, *xs = scratch + k_step * NL;
-    load_panel(ws, count, NL, w + (long)k0 * out + block * NL, out, count, out - block * NL);
+    const int all_blocks = (out + NL - 1) / NL, block0 = get_global_id(0) * blocks_per_item;
+    const int blocks = min(blocks_per_item, all_blocks - block0);
+    const int slice = get_global_id(1), n = STATE->n, first = slice * slice_k;
+    const int slice_len = min(slice_k, in - first);
+    part += ((long)slice * all_blocks + block0) * batch * NL;
+    __local float *ws = scratch, *sums = ws + blocks_per_item * k_step * NL;
+    __local float *xs = sums + blocks_per_item * row_step * NL;
     for (int m0 = 0; m0 < n; m0 += row_step) {
         const int rows = min(row_step, n - m0);
-        load_panel(xs, (rows + MR - 1) / MR * MR, k_step, x + (long)m0 * x_pitch + k0, x_pitch, rows, count);
-        for (int m = 0; m < rows; m += MR) {
-            vec acc[MR][NV];
-            TILE_ZERO(acc);
-            TILE_ACCUMULATE(acc, xs + m * k_step, k_step, 1, ws, NL, count);
-            UNROLL for (int r = 0; r < MR; r++)
-                if (m + r < rows)
-                    UNROLL for (int v = 0; v < NV; v++)
-                        VSTORE(acc[r][v], v, part + (long)(m0 + m + r) * NL);
+        load_panel(xs, (rows + MR - 1) / MR * MR, slice_k, x + (long)m0 * x_pitch + first, x_pitch, rows,
+                   slice_len);
+        for (int k0 = 0; k0 < slice_len; k0 += k_step) {
+            const int count = min(k_step, slice_len - k0);
+            const bool last = k0 + count == slice_len;
+            load_blocks(ws, blocks, k_step, w + (long)(first + k0) * out + block0 * NL, out, count,
+                        out - block0 * NL);
+            for (int b = 0; b < blocks; b++) {
+                for (int m = 0; m < rows; m += MR) {
+                    vec acc[MR][NV];
+                    __local float *sum = sums + (b * row_step + m) * NL;
+                    if (k0)
+                        TILE_LOAD(acc, sum, NL);
+                    else
+                        TILE_ZERO(acc);
+                    TILE_ACCUMULATE(acc, xs + m * slice_k + k0, slice_k, 1, ws + b * k_step * NL, NL, count);
+                    if (!last) {
+                        TILE_STORE(__local, acc, sum, NL);
+                        continue;
+                    }
+                    UNROLL for (int r = 0; r < MR; r++)
+                        if (m + r < rows)
+                            UNROLL for (int v = 0; v < NV; v++)
+                                VPUT(__global, acc[r][v], v, part + ((long)b * batch + m0 + m + r) * NL);
+                }
+            }
         }
     }
 }
@@ -109,47 +148,66 @@ VECTOR_KERNEL contract_vector_dense_data(IN_STATE, IN(dz), IN(w), OUT(dx), int i
     }
 }
 
-/* dw[i][j] = sum over m of x[m][i] * dz[m][j], and db[j]. Work-item = (in_step inputs, NL outputs).
- * scratch: [row_step][in_step + MR] of x, [row_step][NL] of dz, [in_step + 1][NL] of sums; in_step is a
- * multiple of MR. */
+/* dw rows of one tile; `add`: to what earlier samples left there. */
+static void store_weights(vec acc[MR][NV], __global real *dw, int out, int inputs, int channels, int add)
+{
+    const bool aligned = IS_ALIGNED(dw) && out % VW == 0;
+    UNROLL for (int r = 0; r < MR; r++)
+    {
+        if (r < inputs) {
+            UNROLL for (int v = 0; v < NV; v++)
+            {
+                __global real *p = dw + (long)r * out + v * VW;
+                if (channels >= (v + 1) * VW) {
+                    const vec sum = add ? VLOAD(0, p) + acc[r][v] : acc[r][v];
+                    if (aligned)
+                        VPUT(__global, sum, 0, p);
+                    else
+                        VSTORE(sum, 0, p);
+                } else if (channels > v * VW) {
+                    float s[VW];
+                    VSTORE(acc[r][v], 0, s);
+                    for (int c = 0; c < channels - v * VW; c++)
+                        p[c] = add ? p[c] + s[c] : s[c];
+                }
+            }
+        }
+    }
+}
+
+/* dw[i][j] = sum over m of x[m][i] * dz[m][j], and db[j]. Work-item = (in_step inputs, blocks_per_item
+ * blocks of NL outputs): a tile of MR inputs goes along whole rows of dw. scratch: [row_step][in_step] of
+ * x, [blocks_per_item][row_step][NL] of dz; in_step is a multiple of MR. */
 VECTOR_KERNEL contract_vector_dense_weights(IN_STATE, IN(x), IN(dz), OUT(dw), OUT(db), int in, int out,
-                                            int x_pitch, int dz_pitch, int in_step, int row_step,
-                                            int has_bias,
-                                            __local float *scratch)
+                                            int x_pitch, int dz_pitch, int in_step, int blocks_per_item,
+                                            int row_step, int has_bias, __local float *scratch)
 {
     AT(x);
     AT(dz);
     AT(dw);
     AT(db);
     const int i0 = get_global_id(0) * in_step, inputs = min(in_step, in - i0), n = STATE->n;
-    const int j0 = get_global_id(1) * NL, channels = out - j0;
-    __local float *xs = scratch, *ds = xs + row_step * in_step, *sums = ds + row_step * NL;
-    __local float *bias = sums + in_step * NL;
-    load_zeros(sums, (in_step + 1) * NL);
+    const int j0 = get_global_id(1) * blocks_per_item * NL;
+    const int blocks = min(blocks_per_item, (out - j0 + NL - 1) / NL);
+    __local float *ds = scratch, *xs = ds + blocks_per_item * row_step * NL;
     for (int m0 = 0; m0 < n; m0 += row_step) {
         const int rows = min(row_step, n - m0);
         load_panel(xs, rows, in_step, x + (long)m0 * x_pitch + i0, x_pitch, rows, inputs);
-        load_panel(ds, rows, NL, dz + (long)m0 * dz_pitch + j0, dz_pitch, rows, channels);
+        load_blocks(ds, blocks, row_step, dz + (long)m0 * dz_pitch + j0, dz_pitch, rows, out - j0);
         for (int i = 0; i < inputs; i += MR) {
-            vec acc[MR][NV];
-            TILE_LOAD(acc, sums + i * NL, NL);
-            TILE_ACCUMULATE(acc, xs + i, 1, in_step, ds, NL, rows);
-            TILE_STORE(acc, sums + i * NL, NL);
+            for (int b = 0; b < blocks; b++) {
+                vec acc[MR][NV];
+                TILE_ZERO(acc);
+                TILE_ACCUMULATE(acc, xs + i, 1, in_step, ds + b * row_step * NL, NL, rows);
+                store_weights(acc, dw + (long)(i0 + i) * out + j0 + b * NL, out, inputs - i,
+                              out - j0 - b * NL, m0);
+            }
         }
-        for (int m = 0; m < rows; m++)
-            UNROLL for (int v = 0; v < NV; v++)
-                VSTORE(VLOAD(v, bias) + VLOAD(v, ds + m * NL), v, bias);
-    }
-    for (int i = 0; i < inputs; i++) {
-        __global real *p = dw + (long)(i0 + i) * out + j0;
-        if (channels >= NL) {
-            UNROLL for (int v = 0; v < NV; v++) VSTORE(VLOAD(v, sums + i * NL), v, p);
-        } else {
-            for (int c = 0; c < channels; c++)
-                p[c] = sums[i * NL + c];
+        for (int j = 0; has_bias && i0 == 0 && j < min(blocks * NL, out - j0); j++) {
+            float sum = m0 ? db[j0 + j] : 0.0f;
+            for (int m = 0; m < rows; m++)
+                sum += ds[(j / NL * row_step + m) * NL + j % NL];
+            db[j0 + j] = sum;
         }
     }
-    if (has_bias && i0 == 0)
-        for (int c = 0; c < min(channels, NL); c++)
-            db[j0 + c] = bias[c];
 }

@@ -9,8 +9,8 @@
  * when dil_w > 1. panel: [co blocks][kh][kw][ci][NL] from contract_pack,
  * each block followed by its biases. kh <= 32.
  *
- * scratch: kh rows of ((strip - 1) * stride_w + (kw - 1) * dil_w + 1) * ci, then [strip][NL]; strip is
- * a multiple of MR. */
+ * scratch: [strip][NL], then kh rows of ((strip - 1) * stride_w + (kw - 1) * dil_w + 1) * ci; strip is a
+ * multiple of MR. */
 #include "types.cl"
 #include "state.cl"
 #include "contract_tile.cl"
@@ -24,10 +24,11 @@ static void store_tile(vec acc[MR][NV], __global real *y, int pitch, int pixels,
                        int flags)
 {
     const float floor_ = FLOOR_OF(flags);
-    if (pixels >= MR && channels >= NL && !(flags & FLAG_ACCUMULATE)) {
+    if (pixels >= MR && channels >= NL && !(flags & FLAG_ACCUMULATE) && IS_ALIGNED(y) &&
+        pitch % VW == 0) {
         UNROLL for (int r = 0; r < MR; r++)
             UNROLL for (int v = 0; v < NV; v++)
-                VSTORE(activate(acc[r][v], floor_), v, y + (long)r * pitch);
+                VPUT(__global, activate(acc[r][v], floor_), v, y + (long)r * pitch);
         return;
     }
     UNROLL for (int r = 0; r < MR; r++)
@@ -69,17 +70,17 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), GEOMET
 
     const int width = (strip - 1) * stride_w + (kw - 1) * dil_w + 1, row_len = width * ci;
     const int row0 = row * stride_h - pad_top;
+    __local float *sums = scratch, *rows = scratch + strip * NL;
     uint inside = 0; /* bit h: that input row exists */
     for (int h = 0; h < kh; h++) {
         const int at = row0 + h * dil_h;
         if (at < 0 || at % up_h || at / up_h >= ih)
             continue;
         inside |= 1u << h;
-        load_pixels(scratch + h * row_len, x + ((long)image * ih + at / up_h) * iw * x_pitch,
+        load_pixels(rows + h * row_len, x + ((long)image * ih + at / up_h) * iw * x_pitch,
                     px0 * stride_w - pad_left, width, iw, ci, x_pitch, up_w);
     }
 
-    __local float *sums = scratch + kh * row_len;
     const int row_segs = dil_w == 1 ? 1 : kw, run = dil_w == 1 ? kw * ci : ci;
     const int n_segs = kh * row_segs, a_row = stride_w * ci;
     const int block0 = get_global_id(0) / strips * blocks_per_item;
@@ -107,7 +108,7 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), GEOMET
                     for (int s = s0, h = h0, seg = seg0; s < s1; s++) {
                         if (inside >> h & 1) {
                             __local const float *a =
-                                scratch + h * row_len + seg * dil_w * ci + t * a_row + k0;
+                                rows + h * row_len + seg * dil_w * ci + t * a_row + k0;
                             __global const real *b = w + ((long)s * run + k0) * NL;
                             TILE_ACCUMULATE(acc, a, a_row, 1, b, NL, count);
                         }
@@ -119,7 +120,7 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), GEOMET
                     if (last)
                         store_tile(acc, out + (long)t * y_pitch, y_pitch, px - t, channels, flags);
                     else
-                        TILE_STORE(acc, sums + t * NL, NL);
+                        TILE_STORE(__local, acc, sums + t * NL, NL);
                 }
             }
         }

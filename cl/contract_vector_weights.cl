@@ -33,9 +33,9 @@ static void load_dz(__local float *dst, __global real *dy, __global const real *
                 d = act_gradient(d, VLOAD(0, y + at), act);
             if (store)
                 VSTORE(d, 0, dy + at);
-            VSTORE(d, 0, dst + at);
+            VPUT(__local, d, 0, dst + at);
         } else {
-            VSTORE((vec)(0.0f), 0, dst + at);
+            VPUT(__local, (vec)(0.0f), 0, dst + at);
             for (int c = at; c < channels; c++) {
                 dst[c] = act == ACT_LINEAR ? dy[c] : act_gradient1(dy[c], y[c], act);
                 if (store)
@@ -59,7 +59,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy), IN(y), OUT(part)
     const int n_segs = kh * row_segs, k_rows = n_segs * run + 1;
     part += ((long)slice * get_global_size(1) + block) * k_rows * NL;
     for (int k = 0; k < k_rows; k++)
-        UNROLL for (int v = 0; v < NV; v++) VSTORE((vec)(0.0f), v, part + (long)k * NL);
+        UNROLL for (int v = 0; v < NV; v++) VPUT(__global, (vec)(0.0f), v, part + (long)k * NL);
 
     const int width = (strip - 1) * stride_w + (kw - 1) * dil_w + 1, row_len = width * ci;
     const int x_rows = (chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1;
@@ -91,7 +91,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy), IN(y), OUT(part)
             }
         }
         __global real *bias = part + (long)(k_rows - 1) * NL;
-        UNROLL for (int v = 0; v < NV; v++) VSTORE(VLOAD(v, bias) + sum[v], v, bias);
+        UNROLL for (int v = 0; v < NV; v++) VPUT(__global, VLOAD(v, bias) + sum[v], v, bias);
 
         for (int h = 0, s = 0; h < kh; h++) {
             for (int seg = 0; seg < row_segs; seg++, s++) {
@@ -110,7 +110,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy), IN(y), OUT(part)
                     UNROLL for (int r = 0; r < MR; r++)
                         if (k0 + r < run)
                             UNROLL for (int v = 0; v < NV; v++)
-                                VSTORE(VLOAD(v, out + r * NL) + acc[r][v], v, out + r * NL);
+                                VPUT(__global, VLOAD(v, out + r * NL) + acc[r][v], v, out + r * NL);
                 }
             }
         }

@@ -13,6 +13,9 @@ static void load_zeros(__local float *dst, int count)
 static void load_run(__local float *dst, __global const real *src, int count)
 {
     int i = 0;
+    if (IS_ALIGNED(dst))
+        for (; i + VW <= count; i += VW)
+            VPUT(__local, VLOAD(0, src + i), 0, dst + i);
     for (; i + VW <= count; i += VW)
         VSTORE(VLOAD(0, src + i), 0, dst + i);
     for (; i < count; i++)

@@ -15,6 +15,10 @@ typedef float4 vec;
 #define VSTORE vstore4
 #endif
 #define NL (NV * VW)
+/* A store to an address that is a multiple of the vector's size: compilers split vstore16, which need not
+ * be aligned, into several stores. Space is __local or __global. */
+#define VPUT(space, value, v, p) (((space vec *)(p))[v] = (value))
+#define IS_ALIGNED(p) (((size_t)(p) & (sizeof(vec) - 1)) == 0)
 #define UNROLL _Pragma("unroll")
 
 #ifdef MIN_VECTOR_WIDTH
@@ -50,8 +54,10 @@ typedef float4 vec;
         UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
             UNROLL for (int v_ = 0; v_ < NV; v_++) acc[r_][v_] = VLOAD(v_, (p) + r_ * (step));     \
     } while (0)
-#define TILE_STORE(acc, p, step)                                                                   \
+/* Aligned rows. */
+#define TILE_STORE(space, acc, p, step)                                                                   \
     do {                                                                                           \
         UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
-            UNROLL for (int v_ = 0; v_ < NV; v_++) VSTORE(acc[r_][v_], v_, (p) + r_ * (step));     \
+            UNROLL for (int v_ = 0; v_ < NV; v_++)                                                 \
+                VPUT(space, acc[r_][v_], v_, (p) + r_ * (step));                                   \
     } while (0)

@@ -23,7 +23,7 @@ enum {
     PIECE_BYTES = 24 << 10,  /* of filters that stay in the first-level cache under a strip */
     LOCAL_BYTES = 768 << 10, /* of scratch: leaves the filters room in the second-level cache */
     ITEMS_WANTED = 64,       /* below that, filter blocks become items of their own */
-    CHUNK_PIXELS = 96,       /* backward weights: pixels summed in registers at a time */
+    CHUNK_PIXELS = 192,      /* backward weights: pixels summed in registers at a time */
     STRIP_PIXELS = 128,      /* backward weights: longest piece of a row */
     SLICE_PIXELS = 512,      /* backward weights: fewest in a slice */
 };

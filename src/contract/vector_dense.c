@@ -5,23 +5,27 @@
 CLV_SOURCE(contract_vector_dense);
 
 enum {
-    ROW_STEP = 64, /* samples that pass over a slab together */
-    K_STEP = 512,  /* inputs in a slice of the forward sum */
-    IN_STEP = 96,  /* inputs of a work-item of the backward passes */
-    ITEMS_WANTED = 64,
+    ROW_STEP = 64,      /* samples that pass over a panel together */
+    SLICE_K = 512,      /* inputs in a slice of the forward sum */
+    K_STEP = 48,        /* of them, those whose weights are in cache at a time */
+    IN_STEP = 96,       /* inputs of a work-item of the backward passes */
+    BLOCK_LANES = 1152, /* outputs of a work-item, at most: rows long enough to be streamed */
+    ITEMS_WANTED = 32,
 };
 
 struct dense_plan {
     struct clv_tile tile;
-    int lanes, blocks;
-    int row_step, k_step;         /* forward */
-    int data_rows, data_in;       /* backward data */
-    int weights_rows, weights_in; /* backward weights */
+    int lanes, blocks;                             /* of all outputs */
+    int slice_k, k_step, row_step, forward_blocks; /* forward */
+    int data_in, data_rows;                        /* backward data */
+    int weights_in, weights_rows, weights_blocks;  /* backward weights */
 };
 
 static int64_t forward_bytes(const struct dense_plan *f)
 {
-    return (int64_t)sizeof(float) * f->k_step * (f->lanes + f->row_step);
+    return (int64_t)sizeof(float) *
+           ((int64_t)f->forward_blocks * f->lanes * (f->k_step + f->row_step) +
+            (int64_t)f->row_step * f->slice_k);
 }
 
 static int64_t data_bytes(const struct dense_plan *f, const struct clv_conv *c)
@@ -31,8 +35,50 @@ static int64_t data_bytes(const struct dense_plan *f, const struct clv_conv *c)
 
 static int64_t weights_bytes(const struct dense_plan *f)
 {
-    return (int64_t)sizeof(float) *
-           ((int64_t)f->weights_rows * (f->weights_in + f->lanes) + (f->weights_in + 1) * f->lanes);
+    return (int64_t)sizeof(float) * f->weights_rows *
+           ((int64_t)f->weights_blocks * f->lanes + f->weights_in);
+}
+
+static int half(int value)
+{
+    return (value + 1) / 2;
+}
+
+static void fit_forward(struct dense_plan *f, const struct clv_conv *c, int64_t budget)
+{
+    const int mr = f->tile.mr;
+    f->slice_k = CLV_MIN(SLICE_K, c->ci);
+    f->k_step = CLV_MIN(K_STEP, f->slice_k);
+    f->row_step = (int)clv_round_up(ROW_STEP, mr);
+    f->forward_blocks = CLV_MIN(f->blocks, CLV_MAX(BLOCK_LANES / f->lanes, 1));
+    const int64_t slices = clv_div_up(c->ci, f->slice_k);
+    while (f->forward_blocks > 1 &&
+           (slices * clv_div_up(f->blocks, f->forward_blocks) < ITEMS_WANTED ||
+            forward_bytes(f) > budget))
+        f->forward_blocks = half(f->forward_blocks);
+    while (f->row_step > mr && forward_bytes(f) > budget)
+        f->row_step -= mr;
+    while (f->slice_k > 16 && forward_bytes(f) > budget) {
+        f->slice_k = half(f->slice_k);
+        f->k_step = CLV_MIN(f->k_step, f->slice_k);
+    }
+}
+
+static void fit_backward(struct dense_plan *f, const struct clv_conv *c, int64_t budget)
+{
+    const int mr = f->tile.mr, nv = f->tile.nv, share = (int)clv_div_up(c->ci, ITEMS_WANTED);
+    f->data_rows = f->weights_rows = (int)clv_round_up(ROW_STEP, mr);
+    f->data_in = (int)clv_round_up(CLV_MIN(CLV_MAX(share, nv), IN_STEP), nv);
+    f->weights_in = (int)clv_round_up(CLV_MIN(CLV_MAX(share, mr), IN_STEP), mr);
+    f->weights_blocks = CLV_MIN(f->blocks, CLV_MAX(BLOCK_LANES / f->lanes, 1));
+    while (f->data_rows > mr && data_bytes(f, c) > budget)
+        f->data_rows -= mr;
+    while (f->weights_blocks > 1 && weights_bytes(f) > budget)
+        f->weights_blocks = half(f->weights_blocks);
+    while (f->weights_rows > mr && weights_bytes(f) > budget)
+        f->weights_rows -= mr;
+    while (f->weights_in > mr && weights_bytes(f) > budget)
+        f->weights_in -= mr;
 }
 
 /* Steps as large as local memory allows; false when even the smallest do not fit. */
@@ -40,24 +86,10 @@ static bool make_plan(const struct clv_caps *caps, const struct clv_conv *c, str
 {
     const int64_t budget = (int64_t)caps->local_bytes;
     *f = (struct dense_plan){.tile = clv_vector_tile(caps, c->co)};
-    const int mr = f->tile.mr, nv = f->tile.nv;
-    f->lanes = nv * f->tile.vw;
+    f->lanes = f->tile.nv * f->tile.vw;
     f->blocks = (int)clv_div_up(c->co, f->lanes);
-    f->row_step = f->data_rows = f->weights_rows = (int)clv_round_up(ROW_STEP, mr);
-    f->k_step = CLV_MIN(K_STEP, c->ci);
-    const int share = (int)clv_div_up(c->ci, ITEMS_WANTED);
-    f->data_in = (int)clv_round_up(CLV_MIN(CLV_MAX(share, nv), IN_STEP), nv);
-    f->weights_in = (int)clv_round_up(CLV_MIN(CLV_MAX(share, mr), IN_STEP), mr);
-    while (f->k_step > 16 && forward_bytes(f) > budget)
-        f->k_step /= 2;
-    while (f->row_step > mr && forward_bytes(f) > budget)
-        f->row_step -= mr;
-    while (f->data_rows > mr && data_bytes(f, c) > budget)
-        f->data_rows -= mr;
-    while (f->weights_in > mr && weights_bytes(f) > budget)
-        f->weights_in -= mr;
-    while (f->weights_rows > mr && weights_bytes(f) > budget)
-        f->weights_rows -= mr;
+    fit_forward(f, c, budget);
+    fit_backward(f, c, budget);
     return forward_bytes(f) <= budget && data_bytes(f, c) <= budget && weights_bytes(f) <= budget;
 }
 
@@ -72,7 +104,7 @@ enum clv_err clv_vector_dense_forward(struct clv_emit *e, const struct clv_contr
     const struct clv_conv *c = &p->conv;
     struct dense_plan f;
     (void)make_plan(e->caps, c, &f);
-    const int slices = (int)clv_div_up(c->ci, f.k_step);
+    const int slices = (int)clv_div_up(c->ci, f.slice_k);
     const int64_t elements = (int64_t)slices * f.blocks * e->batch * f.lanes;
     struct clv_tensor *part = clv_emit_scratch(e, CLV_F32, elements, "partial sums");
     const char *options = clv_vector_options(e, &f.tile, 0);
@@ -86,11 +118,12 @@ enum clv_err clv_vector_dense_forward(struct clv_emit *e, const struct clv_contr
             .name = "contract_vector_dense_forward",
             .options = options,
             .dims = 2,
-            .global = {(size_t)f.blocks, (size_t)slices},
+            .global = {(size_t)clv_div_up(f.blocks, f.forward_blocks), (size_t)slices},
             .local = {1, 1},
             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_OUT(part), CLV_I32(c->ci),
                      CLV_I32(c->co), CLV_I32(clv_x_pitch(p, p->x)), CLV_I32(e->batch),
-                     CLV_I32(f.k_step), CLV_I32(f.row_step), CLV_LOCAL(forward_bytes(&f)))}));
+                     CLV_I32(f.forward_blocks), CLV_I32(f.slice_k), CLV_I32(f.k_step),
+                     CLV_I32(f.row_step), CLV_LOCAL(forward_bytes(&f)))}));
     return clv_contract_reduce_output(
         e, p, &(struct clv_part){.t = part, .rows = e->batch, .lanes = f.lanes, .slices = slices});
 }
@@ -129,13 +162,14 @@ static enum clv_err emit_weights(struct clv_emit *e, const struct clv_contract *
             .name = "contract_vector_dense_weights",
             .options = options,
             .dims = 2,
-            .global = {(size_t)clv_div_up(c->ci, f->weights_in), (size_t)f->blocks},
+            .global = {(size_t)clv_div_up(c->ci, f->weights_in),
+                       (size_t)clv_div_up(f->blocks, f->weights_blocks)},
             .local = {1, 1},
             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(p->dw),
                      CLV_OUT(p->dbias ? p->dbias : p->dw), CLV_I32(c->ci), CLV_I32(c->co),
                      CLV_I32(clv_x_pitch(p, p->x)), CLV_I32(clv_y_pitch(p, p->dy)),
-                     CLV_I32(f->weights_in), CLV_I32(f->weights_rows), CLV_I32(p->dbias != NULL),
-                     CLV_LOCAL(weights_bytes(f)))});
+                     CLV_I32(f->weights_in), CLV_I32(f->weights_blocks), CLV_I32(f->weights_rows),
+                     CLV_I32(p->dbias != NULL), CLV_LOCAL(weights_bytes(f)))});
 }
 
 enum clv_err clv_vector_dense_backward(struct clv_emit *e, const struct clv_contract *p)
