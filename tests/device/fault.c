@@ -187,7 +187,7 @@ static enum clv_err use_device(struct clv_device *dev, struct clv_buffer *a, str
     CLV_TRY(clv_queue_write_wait(dev, a, 0, &sent, sizeof(int)));
     CLV_TRY(clv_queue_kernel(dev, k, 1, &one, &one, 0));
     CLV_TRY(clv_queue_write(dev, b, 0, &sent, sizeof(int)));
-    CLV_TRY(clv_queue_read_wait(dev, b, 0, &received, sizeof(int)));
+    CLV_TRY(clv_queue_read_wait(dev, a, 0, &received, sizeof(int)));
     return clv_profile_collect(dev, &row, 1);
 }
 
