@@ -1,31 +1,24 @@
-/* Adam (Kingma and Ba, 2015) as Keras computes it: the bias corrections are folded into the rate. */
-#include "optim/optim.h"
+/* Adam (Kingma and Ba, 2015) as Keras computes it. */
+#include "optim/adam.h"
 
 #include <math.h>
 
 CLV_SOURCE(adam);
 
-struct params { double learning_rate, beta_1, beta_2, epsilon; };
+static const struct clv_opt opts[] = {CLV_ADAM_RATE, CLV_ADAM_MOMENTS, {0}};
 
-static const struct clv_opt opts[] = {
-    {"learning_rate", "step size", CLV_OPT_DOUBLE, offsetof(struct params, learning_rate), "0.001", 0, 1e3},
-    {"beta_1", "decay of the mean of the gradients", CLV_OPT_DOUBLE, offsetof(struct params, beta_1), "0.9", 0, .999999},
-    {"beta_2", "decay of the mean of their squares", CLV_OPT_DOUBLE, offsetof(struct params, beta_2), "0.999", 0, .9999999},
-    {"epsilon", "added to the root of the mean square", CLV_OPT_DOUBLE, offsetof(struct params, epsilon), "1e-7", 1e-30, 1},
-    {0}};
-
-static void scalars(const void *params, struct clv_step_state *st)
+void clv_adam_scalars(const void *params, struct clv_step_state *st)
 {
-    const struct params *p = params;
+    const struct clv_adam_params *p = params;
     st->rate = (float)(st->learning_rate * sqrt(1 - pow(p->beta_2, st->step)) /
                        (1 - pow(p->beta_1, st->step)));
     st->scalar[0] = (float)(1 - p->beta_1);
     st->scalar[1] = (float)(1 - p->beta_2);
     st->scalar[2] = (float)p->epsilon;
-    st->scalar[3] = 0; /* no weight decay */
+    st->scalar[3] = (float)(st->learning_rate * p->weight_decay); /* plain Adam: 0 */
 }
 
 const struct clv_optim clv_optim_adam = {
     .name = "adam", .help = "Adam: adaptive moments, bias-corrected",
-    .params_size = sizeof(struct params), .opts = opts,
-    .n_slots = 2, .slot_name = {"m", "v"}, .source = &clv_cl_adam, .scalars = scalars};
+    .params_size = sizeof(struct clv_adam_params), .opts = opts,
+    .n_slots = 2, .slot_name = {"m", "v"}, .source = &clv_cl_adam, .scalars = clv_adam_scalars};
