@@ -1,0 +1,52 @@
+/* Preloaded before the OpenCL loader: makes calls fail. $CLV_CLI_FAULT lists names, "clBuildProgram"
+ * from the first call on, "clEnqueueNDRangeKernel:3" from the third on. */
+#define _GNU_SOURCE /* RTLD_NEXT */
+#include <CL/cl.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int must_fail(const char *name, int *calls)
+{
+    const char *list = getenv("CLV_CLI_FAULT");
+    const size_t n = strlen(name);
+    ++*calls;
+    for (const char *at = list; at && *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (!strncmp(at, name, n) && strchr(": ", at[n]))
+            return *calls >= (at[n] == ':' ? atoi(at + n + 1) : 1);
+    return 0;
+}
+
+#define FAULT(name, code, parameters, arguments)                                                   \
+    cl_int name parameters                                                                         \
+    {                                                                                              \
+        static int calls;                                                                          \
+        cl_int(*real) parameters = NULL;                                                           \
+        void *symbol = dlsym(RTLD_NEXT, #name);                                                    \
+        memcpy(&real, &symbol, sizeof real);                                                       \
+        return must_fail(#name, &calls) ? (code) : real arguments;                                 \
+    }
+
+FAULT(clBuildProgram, CL_BUILD_PROGRAM_FAILURE,
+      (cl_program p, cl_uint n, const cl_device_id *d, const char *o,
+       void(CL_CALLBACK *f)(cl_program, void *), void *u), (p, n, d, o, f, u))
+FAULT(clEnqueueNDRangeKernel, CL_OUT_OF_RESOURCES,
+      (cl_command_queue q, cl_kernel k, cl_uint w, const size_t *o, const size_t *g, const size_t *l,
+       cl_uint n, const cl_event *e, cl_event *r), (q, k, w, o, g, l, n, e, r))
+FAULT(clGetPlatformIDs, CL_OUT_OF_HOST_MEMORY, (cl_uint n, cl_platform_id *p, cl_uint *r), (n, p, r))
+
+cl_context clCreateContext(const cl_context_properties *p, cl_uint n, const cl_device_id *d,
+                           void(CL_CALLBACK *f)(const char *, const void *, size_t, void *), void *u,
+                           cl_int *err)
+{
+    static int calls;
+    cl_context (*real)(const cl_context_properties *, cl_uint, const cl_device_id *,
+                       void(CL_CALLBACK *)(const char *, const void *, size_t, void *), void *, cl_int *);
+    void *symbol = dlsym(RTLD_NEXT, "clCreateContext");
+    memcpy(&real, &symbol, sizeof real);
+    if (!must_fail("clCreateContext", &calls))
+        return real(p, n, d, f, u, err);
+    if (err)
+        *err = CL_OUT_OF_RESOURCES;
+    return NULL;
+}

@@ -1,0 +1,108 @@
+"""Stopping a training anywhere, kindly and not, and going on: the same files bit for bit."""
+import json
+import os
+import random
+import signal
+import time
+
+from clv import CONV_MODEL, RUN_FILES, case, clavicle, history, main, need_device, read, setting, start
+
+OPTIONS = ['--epochs', 6, '--batch', 3, '--seed', 3, '--augment', 'rotation=10 flip=horizontal',
+           '--schedule', 'cosine warmup=7', '--clip-norm', 1, '--checkpoint-seconds', '0.001']
+
+
+def same(run, whole):
+    assert sorted(os.listdir(run)) == RUN_FILES, 'left behind: %s' % os.listdir(run)
+    for name in ('best.safetensors', 'last.safetensors', 'split.csv'):
+        assert read('%s/%s' % (run, name)) == read('%s/%s' % (whole, name)), name
+    assert history(run) == history(whole), (history(run), history(whole))
+    a, b = (json.loads(read(r + '/metrics.json')) for r in (run, whole))
+    assert a == b, (a, b)
+
+
+def resume_until_done(run, stop, rng):
+    """Resumes and stops again and again; returns how often it was stopped."""
+    stops = 0
+    while stops < 60:
+        p = start('train', '--resume', run, '--json')
+        done = stop(p, rng)
+        out, err = p.communicate()
+        if p.returncode == 0:
+            return stops
+        assert not done and p.returncode in (130, -signal.SIGKILL), (p.returncode, err)
+        stops += 1
+    clavicle('train', '--resume', run, '--quiet')
+    return stops
+
+
+def after_lines(number):
+    """Sends the signal after a random number of events."""
+    def stop(p, rng):
+        for _ in range(rng.randrange(1, 30)):
+            if not p.stdout.readline():
+                return True
+        if p.poll() is None:
+            p.send_signal(number)
+        return False
+    return stop
+
+
+def after_time(p, rng):
+    time.sleep(rng.random() * .9)
+    if p.poll() is None:
+        p.kill()
+    return False
+
+
+@case('Ctrl-C in the middle of epochs, then --resume: equal to an uninterrupted run bit for bit')
+def interrupted(tmp):
+    need_device()
+    args = setting(tmp, 24, CONV_MODEL) + OPTIONS
+    clavicle(*args, '--out', tmp + '/whole', '--quiet')
+    rng = random.Random(1)
+    p = start(*args, '--out', tmp + '/run', '--json')
+    after_lines(signal.SIGINT)(p, rng)
+    out, err = p.communicate()
+    assert p.returncode == 130, err
+    stops = resume_until_done(tmp + '/run', after_lines(signal.SIGINT), rng)
+    assert stops > 1, 'it was never stopped'
+    same(tmp + '/run', tmp + '/whole')
+
+
+@case('kill -9 at random moments, then --resume: equal to an uninterrupted run, nothing left behind')
+def killed(tmp):
+    need_device()
+    args = setting(tmp, 24, CONV_MODEL) + OPTIONS
+    clavicle(*args, '--out', tmp + '/whole', '--quiet')
+    for seed in range(4):
+        rng = random.Random(seed)
+        run = '%s/run%d' % (tmp, seed)
+        while True:  # until there is something to resume; an attempt that was killed earlier is replaced
+            p = start(*args, '--out', run, '--json')
+            after_time(p, rng)
+            p.communicate()
+            if os.path.exists(run + '/config.json'):
+                break
+            if os.path.isdir(run):
+                for name in os.listdir(run):
+                    os.remove('%s/%s' % (run, name))
+        resume_until_done(run, after_lines(signal.SIGKILL) if seed % 2 else after_time, rng)
+        same(run, tmp + '/whole')
+
+
+@case('a second Ctrl-C ends the command at once')
+def twice(tmp):
+    need_device()
+    p = start(*setting(tmp), '--out', tmp + '/run', '--epochs', 1000000, '--json')
+    p.stdout.readline()
+    p.send_signal(signal.SIGSTOP)  # both arrive before it can react to the first
+    p.send_signal(signal.SIGINT)
+    p.send_signal(signal.SIGCONT)
+    time.sleep(.05)
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=60)
+    assert p.returncode in (130, -signal.SIGINT), p.returncode
+
+
+if __name__ == '__main__':
+    main()
