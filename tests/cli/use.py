@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 
-from clv import (MODEL, case, clavicle, fails, faulty, images, main, need_device, npz, png, pixels, read, setting,
+from clv import (MODEL, case, clavicle, fails, faulty, images, main, need_device, npz, png, pixels, read,
                  trained, write)
 
 EVAL_KEYS = ['count', 'classes', 'positive', 'accuracy', 'balanced_accuracy', 'auc', 'precision', 'recall',
