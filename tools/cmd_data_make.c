@@ -121,12 +121,14 @@ static int list_known(bool json)
     const struct clv_known_data *known = clv_data_known(&n);
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:I}", "name", known[i].name, "title",
-                                             known[i].title, "licence", known[i].licence, "bytes",
-                                             (json_int_t)known[i].bytes));
+        json_t *bytes = known[i].bytes ? json_integer((json_int_t)known[i].bytes) : json_null();
+        char size[32] = "-";
+        if (known[i].bytes)
+            snprintf(size, sizeof size, "%.1f MiB", (double)known[i].bytes / 1048576);
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:o}", "name", known[i].name, "title",
+                                             known[i].title, "licence", known[i].licence, "bytes", bytes));
         if (!json)
-            printf("%-16s %8.1f MiB  %-13s %s\n", known[i].name, (double)known[i].bytes / 1048576,
-                   known[i].licence, known[i].title);
+            printf("%-16s %10s  %-13s %s\n", known[i].name, size, known[i].licence, known[i].title);
     }
     if (json)
         cli_json_print(json_pack("{s:o}", "sets", all));

@@ -1,6 +1,7 @@
 """clavicle train: events, run folders, refusing, resuming, what is checked first."""
 import json
 import os
+import pty
 
 from clv import (MODEL, RUN_FILES, case, clavicle, fails, faulty, history, images, main, need_device, npz, read,
                  setting, start, trained, write)
@@ -63,6 +64,26 @@ def text(tmp):
     r = clavicle('train', tmp + '/net.model', '--data', tmp + '/data', '--out', tmp + '/quiet', '--epochs', 1,
                  '--quiet')
     assert not r.err and r.out, r
+
+
+@case('on a terminal the progress is one line that is redrawn')
+def terminal(tmp):
+    need_device()
+    screen, err = pty.openpty()
+    clavicle(*setting(tmp), '--out', tmp + '/run', '--epochs', 2, '--batch', 8, stderr=err)
+    os.close(err)
+    seen = b''
+    while True:
+        try:
+            more = os.read(screen, 65536)
+        except OSError:  # Linux: nobody writes any more
+            more = b''
+        if not more:
+            break
+        seen += more
+    os.close(screen)
+    assert b'\repoch 1/2  batch 1/' in seen and b'\033[K' in seen and seen.endswith(b'\n'), seen
+    assert seen.count(b'\n') == 3, seen  # what is trained, and a line per epoch
 
 
 @case('RUN holds its six files: config, history, split list, two checkpoints, metrics')
