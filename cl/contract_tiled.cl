@@ -8,7 +8,8 @@
  * Work-group = WM x WN items, each of which computes RM x RN elements of a TM x TN tile; K goes by in
  * steps of TK, the next step being fetched into registers while this one is multiplied. Group (i, j, s)
  * = (tile of n, tile of m, slice of k). With more than one slice, and always for weights, sums go to
- * part[slice][m][n] for contract_reduce; slices are slice_k long, which comes from the problem alone.
+ * part[slice][m][n] for contract_reduce; slices are slice_k long, which comes from the problem and
+ * the tile, never from compute units or load.
  * -D PASS, WM, WN, RM, RN, TK, ACT; WM * WN must be a multiple of TK and of TM or TN. */
 #include "types.cl"
 #include "state.cl"

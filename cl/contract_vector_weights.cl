@@ -5,8 +5,9 @@
  * into local memory, then walks register tiles of MR elements of K by NL channels, each summed over all
  * pixels of the chunk in registers; between chunks sums lie in the item's own slice of `part`:
  * [slices][co blocks][kh * kw * ci + 1][NL], the last row being the bias gradient. contract_reduce adds
- * the slices in fixed order; their number comes from the problem alone. With store_dz the activation
- * gradient is also written back over dy, whose elements belong to exactly one item each.
+ * the slices in fixed order; their number comes from the problem and the vector width, never
+ * from compute units or load. With store_dz the activation gradient is also written back over dy, whose
+ * elements belong to exactly one item each.
  *
  * scratch: chunk_rows * strip * NL, then ((chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1) input
  * rows of ((strip - 1) * stride_w + (kw - 1) * dil_w + 1) * ci, then MR. */

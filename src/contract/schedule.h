@@ -43,7 +43,8 @@ int clv_contract_flags(enum clv_act act, bool accumulate);
 struct clv_emit_info clv_contract_info(const struct clv_emit *e, const struct clv_contract *p,
                                        enum clv_pass pass, const char *what);
 
-/* How many slices a sum over `units` is cut into: from the problem alone, never from the device.
+/* How many slices a sum over `units` is cut into: from the problem and the tile its schedule chose,
+ * never from compute units or load; so the same device with the same caps sums in the same order.
  * Each holds at least min_units, and all of them, part_elements floats each, stay below a fixed
  * size. */
 int clv_contract_slices(int64_t units, int64_t min_units, int64_t part_elements);
