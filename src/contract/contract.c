@@ -7,6 +7,7 @@ CLV_SOURCE(contract_reduce);
 
 enum {
     MAX_SLICES = 32,
+    MAX_TILE = 4096, /* no schedule's tile is longer */
     MAX_PART_BYTES = 16 << 20, /* of all slices together: the second stage must stay cheap */
 };
 
@@ -134,9 +135,29 @@ enum clv_err clv_contract_reduce_weights(struct clv_emit *e, const struct clv_co
                      CLV_I32(part->slices), CLV_I32(p->dbias != NULL))});
 }
 
+/* The kernels count pixels of the batch and filter elements in int, up to the end of the last tile. */
+static enum clv_err check_counts(struct clv_emit *e, const struct clv_contract *p)
+{
+    const struct clv_conv *c = &p->conv;
+    const int64_t limit = INT32_MAX - MAX_TILE, taps = (int64_t)c->kh * c->kw;
+    const int64_t pixels = CLV_MAX((int64_t)c->ih * c->iw, (int64_t)c->oh * c->ow);
+    if (pixels > limit / e->batch)
+        return clv_fail(e->err, CLV_ERR_SHAPE,
+                        "%s: a batch of %d images of %dx%d pixels in and %dx%d out has more than "
+                        "%lld pixels; take a smaller batch",
+                        p->node->name, e->batch, c->ih, c->iw, c->oh, c->ow, (long long)limit);
+    if (taps > limit / CLV_MAX(c->ci, c->co))
+        return clv_fail(e->err, CLV_ERR_SHAPE,
+                        "%s: filters of %dx%d pixels with %d channels in and %d out have more than "
+                        "%lld elements; take smaller filters",
+                        p->node->name, c->kh, c->kw, c->ci, c->co, (long long)limit);
+    return CLV_OK;
+}
+
 enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_schedule *schedule,
                                const struct clv_contract *p, enum clv_pass pass)
 {
+    CLV_TRY(check_counts(e, p));
     if (!schedule->supports(e->caps, &p->conv, pass)) {
         schedule = &clv_schedule_simple;
         e->variant = schedule->name;

@@ -52,7 +52,7 @@ extern const struct clv_schedule clv_schedule_simple;  /* any device, any proble
 extern const struct clv_schedule clv_schedule_clblast; /* dense only, through CLBlast's GEMM */
 
 /* Appends the problem's steps; falls back to simple where the schedule does not take this geometry.
- */
+ * CLV_ERR_SHAPE where the batch's pixels or a filter's elements are more than an int counts. */
 CLV_CHECK enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_schedule *schedule,
                                          const struct clv_contract *p, enum clv_pass pass);
 
