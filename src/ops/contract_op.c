@@ -31,6 +31,11 @@ enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *nod
                                   const struct clv_conv *c, enum clv_pass pass,
                                   const struct clv_schedule *schedule)
 {
+    if (e->gemm == CLV_GEMM_CLBLAST && schedule != &clv_schedule_clblast &&
+        clv_schedule_clblast.supports(e->caps, c, pass)) {
+        schedule = &clv_schedule_clblast;
+        e->variant = schedule->name;
+    }
     const bool bias = node->n_weights > 1;
     struct clv_contract p = {
         .node = node,

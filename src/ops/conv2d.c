@@ -135,8 +135,9 @@ static enum clv_err conv2d_infer(struct clv_graph *g, struct clv_node *node)
     return clv_contract_op_weights(g, node, &kernel, c.co, q->use_bias);
 }
 
-static struct clv_conv geometry_of(const struct clv_node *node)
+static struct clv_conv geometry_of(struct clv_emit *e, const struct clv_node *node)
 {
+    (void)e;
     struct clv_conv c = {0};
     (void)clv_conv2d_geometry(node->params, node->in[0]->shape, &c);
     return c;
@@ -144,43 +145,18 @@ static struct clv_conv geometry_of(const struct clv_node *node)
 
 static void conv2d_cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost)
 {
-    const struct clv_conv c = geometry_of(node);
+    const struct clv_conv c = geometry_of(NULL, node);
     clv_contract_op_cost(&c, pass, cost);
 }
 
-static bool supports(const struct clv_schedule *s, const struct clv_caps *caps,
-                     const struct clv_node *node, enum clv_pass pass)
-{
-    const struct clv_conv c = geometry_of(node);
-    return s->supports(caps, &c, pass);
-}
-
-static enum clv_err emit(const struct clv_schedule *s, struct clv_emit *e,
-                         const struct clv_node *node, enum clv_pass pass)
-{
-    const struct clv_conv c = geometry_of(node);
-    return clv_contract_op_emit(e, node, &c, pass, s);
-}
-
-#define SCHEDULE(name)                                                                             \
-    static bool name##_supports(const struct clv_caps *caps, const struct clv_node *node,          \
-                                enum clv_pass pass)                                                \
-    {                                                                                              \
-        return supports(&clv_schedule_##name, caps, node, pass);                                   \
-    }                                                                                              \
-    static enum clv_err name##_emit(struct clv_emit *e, const struct clv_node *node,               \
-                                    enum clv_pass pass)                                            \
-    {                                                                                              \
-        return emit(&clv_schedule_##name, e, node, pass);                                          \
-    }
-SCHEDULE(vector)
-SCHEDULE(tiled)
-SCHEDULE(simple)
+CLV_CONTRACT_SCHEDULE(vector, geometry_of)
+CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
+CLV_CONTRACT_SCHEDULE(simple, geometry_of)
 
 static const struct clv_variant conv2d_variants[] = {
-    {"vector", vector_supports, vector_emit},
-    {"tiled", tiled_supports, tiled_emit},
-    {"simple", simple_supports, simple_emit},
+    CLV_CONTRACT_VARIANT(vector),
+    CLV_CONTRACT_VARIANT(tiled),
+    CLV_CONTRACT_VARIANT(simple),
     {0},
 };
 

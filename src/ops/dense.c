@@ -44,17 +44,21 @@ static enum clv_err dense_infer(struct clv_graph *g, struct clv_node *node)
     return clv_contract_op_weights(g, node, &kernel, q->units, q->use_bias);
 }
 
-static struct clv_conv flat_geometry(const struct clv_node *node)
+/* Channels with gaps between pixels cannot be taken as one row of inputs; but a convolution whose
+ * kernel covers the whole image computes the same from the same weights. */
+static struct clv_conv geometry_of(struct clv_emit *e, const struct clv_node *node)
 {
+    const struct clv_tensor *x = e ? clv_emit_in(e, node, 0) : NULL;
+    const bool gaps = x && x->pitch != x->c && x->h * x->w > 1;
     return (struct clv_conv){
-        .ih = 1,
-        .iw = 1,
-        .ci = (int)clv_shape_count(node->in[0]->shape),
+        .ih = gaps ? (int)x->h : 1,
+        .iw = gaps ? (int)x->w : 1,
+        .ci = (int)(gaps ? x->c : clv_shape_count(node->in[0]->shape)),
         .oh = 1,
         .ow = 1,
         .co = node->shape.c,
-        .kh = 1,
-        .kw = 1,
+        .kh = gaps ? (int)x->h : 1,
+        .kw = gaps ? (int)x->w : 1,
         .sh = 1,
         .sw = 1,
         .dh = 1,
@@ -63,69 +67,23 @@ static struct clv_conv flat_geometry(const struct clv_node *node)
     };
 }
 
-/* Channels with gaps between pixels cannot be taken as one row of inputs; but a convolution whose
- * kernel covers the whole image computes the same from the same weights. */
-static struct clv_conv geometry_of(struct clv_emit *e, const struct clv_node *node,
-                                   enum clv_pass pass)
-{
-    const struct clv_tensor *x = clv_emit_in(e, node, 0);
-    struct clv_conv c = flat_geometry(node);
-    (void)pass;
-    if (x->pitch != x->c && x->h * x->w > 1) {
-        c.ih = c.kh = (int)x->h;
-        c.iw = c.kw = (int)x->w;
-        c.ci = (int)x->c;
-    }
-    return c;
-}
-
 static void dense_cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost)
 {
-    const struct clv_conv c = flat_geometry(node);
+    const struct clv_conv c = geometry_of(NULL, node);
     clv_contract_op_cost(&c, pass, cost);
 }
 
-static bool supports(const struct clv_schedule *s, const struct clv_caps *caps,
-                     const struct clv_node *node, enum clv_pass pass)
-{
-    const struct clv_conv c = flat_geometry(node);
-    return s->supports(caps, &c, pass);
-}
-
-static enum clv_err emit(const struct clv_schedule *s, struct clv_emit *e,
-                         const struct clv_node *node, enum clv_pass pass)
-{
-    const struct clv_conv c = geometry_of(e, node, pass);
-    if (e->gemm == CLV_GEMM_CLBLAST && s != &clv_schedule_clblast &&
-        clv_schedule_clblast.supports(e->caps, &c, pass)) {
-        s = &clv_schedule_clblast;
-        e->variant = s->name;
-    }
-    return clv_contract_op_emit(e, node, &c, pass, s);
-}
-
-#define SCHEDULE(name)                                                                             \
-    static bool name##_supports(const struct clv_caps *caps, const struct clv_node *node,          \
-                                enum clv_pass pass)                                                \
-    {                                                                                              \
-        return supports(&clv_schedule_##name, caps, node, pass);                                   \
-    }                                                                                              \
-    static enum clv_err name##_emit(struct clv_emit *e, const struct clv_node *node,               \
-                                    enum clv_pass pass)                                            \
-    {                                                                                              \
-        return emit(&clv_schedule_##name, e, node, pass);                                          \
-    }
-SCHEDULE(vector)
-SCHEDULE(tiled)
-SCHEDULE(clblast)
-SCHEDULE(simple)
+CLV_CONTRACT_SCHEDULE(vector, geometry_of)
+CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
+CLV_CONTRACT_SCHEDULE(clblast, geometry_of)
+CLV_CONTRACT_SCHEDULE(simple, geometry_of)
 
 /* Wherever CLBlast runs, tiled does too: it is taken only when asked for. */
 static const struct clv_variant dense_variants[] = {
-    {"vector", vector_supports, vector_emit},
-    {"tiled", tiled_supports, tiled_emit},
-    {"clblast", clblast_supports, clblast_emit},
-    {"simple", simple_supports, simple_emit},
+    CLV_CONTRACT_VARIANT(vector),
+    CLV_CONTRACT_VARIANT(tiled),
+    CLV_CONTRACT_VARIANT(clblast),
+    CLV_CONTRACT_VARIANT(simple),
     {0},
 };
 
