@@ -49,7 +49,7 @@ static void print_device(const struct clv_device_info *d)
     for (int i = 0; i < N_FEATURES; i++)
         if (d->features & features[i].bit)
             printf(" %s", features[i].name);
-    printf("\n");
+    printf("; extensions: %s\n", d->extensions && *d->extensions ? d->extensions : "none");
     if (d->unusable)
         printf("     not usable: %s\n", d->unusable);
 }

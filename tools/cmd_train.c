@@ -222,8 +222,8 @@ static int on_event(void *priv, const struct clv_event *e)
 
 static void print_summary(const struct clv_run_result *r, const char *run)
 {
-    printf("trained %d epoch%s (%llu steps) on %s%s%s\n", r->epochs, r->epochs == 1 ? "" : "s",
-           (unsigned long long)r->steps, r->device, strcmp(r->stop_reason, "epochs") ? "; ended by " : "",
+    printf("trained %d epoch%s (%llu step%s) on %s%s%s\n", r->epochs, r->epochs == 1 ? "" : "s",
+           (unsigned long long)r->steps, r->steps == 1 ? "" : "s", r->device, strcmp(r->stop_reason, "epochs") ? "; ended by " : "",
            strcmp(r->stop_reason, "epochs") ? r->stop_reason : "");
     if (r->best_epoch)
         printf("best epoch %d: %s %.6g\n", r->best_epoch, r->monitor, r->best_value);

@@ -33,7 +33,7 @@ bool csv_open(struct csv *c, const char *path, const char *const *names, int n,
         return give_up(c);
     }
     strcpy(c->path, path);
-    snprintf(c->tmp, size, "%s.tmp%ld", path, (long)getpid());
+    snprintf(c->tmp, size, "%s.tmp%ld", c->path, (long)getpid());
     if (!stat(path, &st) && !S_ISREG(st.st_mode)) { /* a pipe or a device must not be renamed over */
         free(c->tmp);
         c->tmp = NULL;

@@ -13,6 +13,8 @@
 
 enum clv_err clv_run_paths_init(struct clv_run_paths *p, const char *dir, struct clv_error *err)
 {
+    if (!*dir)
+        return clv_fail(err, CLV_ERR_ARG, "the folder of the run has an empty name");
     *p = (struct clv_run_paths){
         .dir = clv_strdupf("%s", dir),
         .config = clv_path_join(dir, "config.json"),

@@ -27,6 +27,7 @@ def list_devices(tmp):
         assert sorted(d) == sorted(DEVICE_KEYS), sorted(d)
         assert (d['index'] or d['platform']) in text and d['name'] in text
         if d['usable']:
+            assert d['extensions'] in text and d['driver'] in text and d['opencl'] in text
             assert d['compute_units'] > 0 and d['global_bytes'] >= d['max_allocation_bytes'] > 0
             assert d['unusable'] is None and re.fullmatch(r'\d+:\d+', d['index'])
         else:

@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 
-from clv import (MODEL, case, clavicle, fails, faulty, images, main, need_device, npz, png, pixels, read,
-                 trained, write)
+from clv import (MODEL, case, clavicle, fails, images, main, need_device, npz, pixels, png, read, trained,
+                 untouched, write)
 
 EVAL_KEYS = ['count', 'classes', 'positive', 'accuracy', 'balanced_accuracy', 'auc', 'precision', 'recall',
              'specificity', 'f1', 'precision_macro', 'recall_macro', 'f1_macro', 'precision_weighted',
@@ -57,7 +57,7 @@ def options(tmp):
     b, a = evaluate(run), evaluate(run, '--positive', 'A')
     assert a['positive'] == 'A' and a['recall'] == b['per_class'][0]['recall'] == b['specificity']
     assert a['accuracy'] == b['accuracy']
-    fails(2, 'eval', run, '--positive', 'nonsense', says=('nonsense', 'A, B'), env=faulty('clCreateContext'))
+    fails(2, 'eval', run, '--positive', 'nonsense', says=('nonsense', 'A, B'), env=untouched())
     assert evaluate(run, '--split', 'train')['count'] == 28
     assert evaluate(run, '--checkpoint', 'last')['epoch'] == 1
     assert evaluate(run, '--checkpoint', run + '/best.safetensors', '--batch', 3)['confusion'] == b['confusion']
@@ -97,7 +97,7 @@ def foreign(tmp):
     assert e['count'] == 12 and e['unknown'] == 0, e
     os.rename(other + '/B', other + '/C')
     os.rename(tmp + '/other/train/B', tmp + '/other/train/C')
-    fails(4, 'eval', run, '--data', tmp + '/other', says='C', env=faulty('clCreateContext'))
+    fails(4, 'eval', run, '--data', tmp + '/other', says='C', env=untouched())
 
 
 @case('arrays: predictions name split/index')
@@ -175,7 +175,7 @@ def unwritable(tmp):
     need_device()
     run = trained(tmp)
     for command in (['eval', run], ['predict', run, tmp + '/data/A/000.png']):
-        r = fails(7, *command, '--csv', tmp + '/missing/p.csv', env=faulty('clCreateContext'), says='p.csv')
+        r = fails(7, *command, '--csv', tmp + '/missing/p.csv', env=untouched(), says='p.csv')
         assert len(r.err.splitlines()) == 1 and not r.out, r
     if os.path.exists('/dev/full'):
         fails(7, 'eval', run, '--csv', '/dev/full', says='/dev/full')
@@ -189,7 +189,7 @@ def unwritable(tmp):
 @case('eval and predict check the run first: no run, no checkpoint, no such split')
 def no_run(tmp):
     need_device()
-    env = faulty('clCreateContext')
+    env = untouched()
     for command in (['eval', tmp + '/nothing'], ['predict', tmp + '/nothing', 'x.png']):
         fails(4, *command, env=env, says=('nothing', 'config.json'))
     run = trained(tmp)
