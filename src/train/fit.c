@@ -106,10 +106,11 @@ static enum clv_err drain(struct clv_fit *f)
     return CLV_OK;
 }
 
-static void set_rate(struct clv_fit *f)
+/* For the step after `step`, which begins when `done` of the training is done. */
+static void set_rate(struct clv_fit *f, uint64_t step, double done)
 {
-    const double factor = clv_lr_schedule_factor(&f->schedule, f->t->step, f->state.epoch,
-                                              share_submitted(f), f->state.plateau_factor);
+    const double factor = clv_lr_schedule_factor(&f->schedule, step, f->state.epoch, done,
+                                                 f->state.plateau_factor);
     f->t->rate = CLV_MAX(f->base_rate * factor, f->schedule.kind == CLV_LR_PLATEAU
                                                     ? CLV_MIN(f->schedule.min_rate, f->base_rate) : 0);
 }
@@ -144,7 +145,7 @@ static enum clv_err train_epoch(struct clv_fit *f)
         CLV_TRY(clv_batches_next(f->source, memory, &used, &n, t->index, b->labels));
         if (!n)
             break;
-        set_rate(f);
+        set_rate(f, t->step, share_submitted(f));
         CLV_TRY(clv_trainer_one_hot(t, b->labels, n, t->targets));
         CLV_TRY(clv_trainer_submit(t, true, f->slot, used, n, t->index, t->targets));
         b->n = n;
@@ -239,6 +240,9 @@ static enum clv_err prepare(struct clv_fit *f, const struct clv_batch_source *tr
         if (!f->flight[i].labels)
             return clv_fail_nomem(&t->ctx->err, "labels");
     }
+    /* An epoch whose steps were all done before still reports the rate of its last one. */
+    if (f->state.batch)
+        set_rate(f, t->step - 1, share(f, f->state.batch - 1));
     f->share_at_begin = share_done(f);
     f->begin = f->last_checkpoint = clv_now();
     return CLV_OK;
