@@ -1,5 +1,7 @@
 /* The preprocessing pass: from stored pixels in a staging slot to the network's input, in one go. What it
- * computes is defined in src/base/sample.h. A work-item makes `span` pixels of one output row. */
+ * computes is defined in src/base/sample.h. A work-item makes `span` pixels of one output row. ROWS (CPUs): a whole row;
+ * where the image is neither turned nor sheared, the row's taps are first added up down the columns, in long
+ * vectors, into `line`, local memory of line_floats numbers and w more, and then across. */
 #define V 1
 #include "types.cl"
 #include "state.cl"
@@ -14,61 +16,159 @@ typedef struct {
     float contrast, brightness, max;
 } sample_record;
 
-static inline float fetch(__global const uchar *pixels, uint value_bytes, ulong at)
-{
-    if (value_bytes == 1)
-        return (float)pixels[at];
-    if (value_bytes == 2)
-        return (float)((__global const ushort *)pixels)[at];
-    return ((__global const float *)pixels)[at];
-}
-
-/* Value of stored channel k at source position (sx, sy); edges clamped. */
-static float bilinear(__global const uchar *pixels, __global const sample_record *r, float sx, float sy, uint k)
-{
-    const int w = (int)r->width, h = (int)r->height;
-    const float fx = clamp(sx - 0.5f, -1.0f, (float)w), fy = clamp(sy - 0.5f, -1.0f, (float)h);
-    const float left = floor(fx), top = floor(fy);
-    const float ax = fx - left, ay = fy - top;
-    const int x0 = clamp((int)left, 0, w - 1), x1 = clamp((int)left + 1, 0, w - 1);
-    const ulong y0 = (ulong)clamp((int)top, 0, h - 1) * (uint)w, y1 = (ulong)clamp((int)top + 1, 0, h - 1) * (uint)w;
-    const uint step = r->channels, bytes = r->value_bytes;
-    const float a = fetch(pixels, bytes, (y0 + x0) * step + k), b = fetch(pixels, bytes, (y0 + x1) * step + k);
-    const float c = fetch(pixels, bytes, (y1 + x0) * step + k), d = fetch(pixels, bytes, (y1 + x1) * step + k);
-    return (1.0f - ay) * ((1.0f - ax) * a + ax * b) + ay * ((1.0f - ax) * c + ax * d);
-}
+/* Bilinear value of stored channel k at (sx, sy), edges clamped, for each type of stored values. */
+#define BILINEAR(name, type)                                                                                   \
+    static inline float name(__global const type *p, int w, int h, uint step, float sx, float sy)              \
+    {                                                                                                          \
+        const float fx = clamp(sx - 0.5f, -1.0f, (float)w), fy = clamp(sy - 0.5f, -1.0f, (float)h);            \
+        const float left = floor(fx), top = floor(fy);                                                         \
+        const float ax = fx - left, ay = fy - top;                                                             \
+        const uint x0 = (uint)clamp((int)left, 0, w - 1) * step;                                               \
+        const uint x1 = (uint)clamp((int)left + 1, 0, w - 1) * step;                                           \
+        __global const type *a = p + (ulong)clamp((int)top, 0, h - 1) * ((uint)w * step);                      \
+        __global const type *b = p + (ulong)clamp((int)top + 1, 0, h - 1) * ((uint)w * step);                  \
+        return (1.0f - ay) * ((1.0f - ax) * (float)a[x0] + ax * (float)a[x1]) +                                \
+               ay * ((1.0f - ax) * (float)b[x0] + ax * (float)b[x1]);                                          \
+    }
+BILINEAR(bilinear_u8, uchar)
+BILINEAR(bilinear_u16, ushort)
+BILINEAR(bilinear_f32, float)
 
 /* Mean of the taps inside output pixel (x, y). */
 static float area(__global const uchar *pixels, __global const sample_record *r, int x, int y, uint k)
 {
-    const uint nx = r->taps[0], ny = r->taps[1];
+    const int w = (int)r->width, h = (int)r->height;
+    const uint nx = r->taps[0], ny = r->taps[1], step = r->channels, bytes = r->value_bytes;
     float sum = 0.0f;
     for (uint j = 0; j < ny; j++) {
         const float py = (float)y + ((float)j + 0.5f) / (float)ny;
         float row = 0.0f;
         for (uint i = 0; i < nx; i++) {
             const float px = (float)x + ((float)i + 0.5f) / (float)nx;
-            row += bilinear(pixels, r, r->m[0] * px + r->m[1] * py + r->m[2], r->m[3] * px + r->m[4] * py + r->m[5], k);
+            const float sx = r->m[0] * px + r->m[1] * py + r->m[2];
+            const float sy = r->m[3] * px + r->m[4] * py + r->m[5];
+            if (bytes == 1)
+                row += bilinear_u8(pixels + k, w, h, step, sx, sy);
+            else if (bytes == 2)
+                row += bilinear_u16((__global const ushort *)pixels + k, w, h, step, sx, sy);
+            else
+                row += bilinear_f32((__global const float *)pixels + k, w, h, step, sx, sy);
         }
         sum += row;
     }
     return sum / (float)(nx * ny);
 }
 
-/* Written so that max = contrast = std = 1, brightness = mean = 0 leave every bit of v alone. */
-static inline float finish(__global const sample_record *r, float v, float mean, float std)
+/* What follows sampling, v * scale + shift per channel. For max = contrast = std = 1 and brightness =
+ * mean = 0 that is exactly v. Channels from the fifth on are not normalised. */
+typedef struct { float scale[4], shift[4], plain, level; } finish;
+static inline finish finish_of(__global const sample_record *r, float4 mean, float4 std)
 {
-    return (v / r->max * r->contrast + (0.5f - 0.5f * r->contrast + r->brightness) - mean) / std;
+    const float m[4] = {mean.x, mean.y, mean.z, mean.w}, s[4] = {std.x, std.y, std.z, std.w};
+    finish f;
+    f.plain = r->contrast / r->max;
+    f.level = 0.5f - 0.5f * r->contrast + r->brightness;
+    for (int k = 0; k < 4; k++) {
+        f.scale[k] = f.plain / s[k];
+        f.shift[k] = (f.level - m[k]) / s[k];
+    }
+    return f;
 }
+static inline float finish_scale(const finish *f, int k) { return k < 4 ? f->scale[k] : f->plain; }
+static inline float finish_shift(const finish *f, int k) { return k < 4 ? f->shift[k] : f->level; }
+
+#ifdef ROWS
+/* line (+)= weight * n stored values. */
+#define ADD_ROW(name, type)                                                                                    \
+    static inline void name(__local float *line, __global const type *p, uint n, float weight, int first)      \
+    {                                                                                                          \
+        uint i = 0;                                                                                            \
+        for (; i + 16 <= n; i += 16) {                                                                         \
+            const float16 v = convert_float16(vload16(0, p + i)) * weight;                                     \
+            vstore16(first ? v : v + vload16(0, line + i), 0, line + i);                                       \
+        }                                                                                                      \
+        for (; i < n; i++)                                                                                     \
+            line[i] = first ? (float)p[i] * weight : line[i] + (float)p[i] * weight;                           \
+    }
+ADD_ROW(add_row_u8, uchar)
+ADD_ROW(add_row_u16, ushort)
+ADD_ROW(add_row_f32, float)
+
+/* Weight of source row `row` in the mean of the ny taps of output row y. */
+static float row_weight(__global const sample_record *r, int y, int row)
+{
+    const uint ny = r->taps[1];
+    const int h = (int)r->height;
+    float sum = 0.0f;
+    for (uint j = 0; j < ny; j++) {
+        const float sy = r->m[4] * ((float)y + ((float)j + 0.5f) / (float)ny) + r->m[5];
+        const float fy = clamp(sy - 0.5f, -1.0f, (float)h), top = floor(fy), ay = fy - top;
+        if (clamp((int)top, 0, h - 1) == row)
+            sum += 1.0f - ay;
+        if (clamp((int)top + 1, 0, h - 1) == row)
+            sum += ay;
+    }
+    return sum / (float)ny;
+}
+
+/* First and last source row that output row y touches. */
+static int2 rows_of(__global const sample_record *r, int y)
+{
+    const float ny = (float)r->taps[1], h = (float)r->height;
+    const float a = r->m[4] * ((float)y + 0.5f / ny) + r->m[5] - 0.5f;
+    const float b = r->m[4] * ((float)y + (ny - 0.5f) / ny) + r->m[5] - 0.5f;
+    return (int2)((int)clamp(floor(min(a, b)), 0.0f, h - 1.0f), (int)clamp(floor(max(a, b)) + 1.0f, 0.0f, h - 1.0f));
+}
+
+static void add_down(__local float *line, __global const uchar *pixels, __global const sample_record *r, int y)
+{
+    const uint n = r->width * r->channels;
+    const int2 rows = rows_of(r, y);
+    int first = 1;
+    for (int row = rows.x; row <= rows.y; row++) {
+        const float weight = row_weight(r, y, row);
+        const ulong at = (ulong)row * n;
+        if (weight == 0.0f)
+            continue;
+        if (r->value_bytes == 1)
+            add_row_u8(line, pixels + at, n, weight, first);
+        else if (r->value_bytes == 2)
+            add_row_u16(line, (__global const ushort *)pixels + at, n, weight, first);
+        else
+            add_row_f32(line, (__global const float *)pixels + at, n, weight, first);
+        first = 0;
+    }
+}
+
+/* sum[x] = mean of the nx taps of output pixel x in one channel of the line. */
+static void add_across(__local float *sum, __local const float *line, __global const sample_record *r, int w)
+{
+    const uint nx = r->taps[0];
+    const int last = (int)r->width - 1, step = (int)r->channels;
+    const float share = 1.0f / (float)nx, width = (float)r->width, m0 = r->m[0], m2 = r->m[2] - 0.5f;
+    for (uint i = 0; i < nx; i++) {
+        const float inside = ((float)i + 0.5f) * share;
+        for (int x = 0; x < w; x++) {
+            const float fx = clamp(m0 * ((float)x + inside) + m2, -1.0f, width), left = floor(fx), ax = fx - left;
+            const int x0 = clamp((int)left, 0, last) * step, x1 = clamp((int)left + 1, 0, last) * step;
+            const float v = ((1.0f - ax) * line[x0] + ax * line[x1]) * share;
+            sum[x] = i == 0 ? v : sum[x] + v;
+        }
+    }
+}
+#endif
 
 KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y), uint y_pitch, int h, int w, int c,
                    uint span, float mean0, float mean1, float mean2, float mean3, float std0, float std1, float std2,
-                   float std3)
+                   float std3
+#ifdef ROWS
+                   , __local float *line, uint line_floats
+#endif
+)
 {
     const cells s = cells_begin(h, w, 1, span);
     if (s.sample >= STATE->n)
         return;
-    const float mean[4] = {mean0, mean1, mean2, mean3}, std[4] = {std0, std1, std2, std3};
     const ulong slot_bytes = ((ulong)slot_high << 32) | slot_low;
     AT(y);
     AT(slots);
@@ -76,13 +176,28 @@ KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y)
     y += pixel_at(s.sample, s.y, 0, h, w, y_pitch);
     __global const sample_record *r = (__global const sample_record *)slots + s.sample;
     __global const uchar *pixels = slots + r->offset;
+    const finish f = finish_of(r, (float4)(mean0, mean1, mean2, mean3), (float4)(std0, std1, std2, std3));
+    const int repeated = r->channels == 1;
+#ifdef ROWS
+    if (r->m[1] == 0.0f && r->m[3] == 0.0f && r->width * r->channels <= line_floats) {
+        add_down(line, pixels, r, s.y);
+        for (int k = 0; k < c; k++) {
+            if (k == 0 || !repeated)
+                add_across(line + line_floats, line + k, r, w);
+            const float scale = finish_scale(&f, k), shift = finish_shift(&f, k);
+            for (int x = 0; x < w; x++)
+                y[(ulong)x * y_pitch + k] = line[line_floats + x] * scale + shift;
+        }
+        return;
+    }
+#endif
     cell p = s.first;
     for (uint i = s.count; i > 0; i--, cell_next(&p, 1)) {
         float v = area(pixels, r, p.x, s.y, 0);
         for (int k = 0; k < c; k++) {
-            if (k > 0 && r->channels > 1)
+            if (k > 0 && !repeated)
                 v = area(pixels, r, p.x, s.y, (uint)k);
-            y[(ulong)p.x * y_pitch + k] = finish(r, v, k < 4 ? mean[k] : 0.0f, k < 4 ? std[k] : 1.0f);
+            y[(ulong)p.x * y_pitch + k] = v * finish_scale(&f, k) + finish_shift(&f, k);
         }
     }
 }
