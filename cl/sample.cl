@@ -1,7 +1,7 @@
 /* The preprocessing pass: from stored pixels in a staging slot to the network's input, in one go. What it
  * computes is defined in src/base/sample.h. A work-item makes `span` pixels of one output row. ROWS (CPUs): a whole row;
  * where the image is neither turned nor sheared, the row's taps are first added up down the columns, in long
- * vectors, into `line`, local memory of line_floats numbers and w more, and then across. */
+ * vectors, into `line`, local memory of line_floats numbers and w, rounded up to 16, more, and then across. */
 #define V 1
 #include "types.cl"
 #include "state.cl"
@@ -16,6 +16,25 @@ typedef struct {
     float contrast, brightness, max;
 } sample_record;
 
+/* What follows sampling, v * scale + shift per channel. For max = contrast = std = 1 and brightness =
+ * mean = 0 that is exactly v. Channels from the fifth on are not normalised. */
+typedef struct { float scale[4], shift[4], plain, level; } finish;
+static inline finish finish_of(__global const sample_record *r, float4 mean, float4 std)
+{
+    const float m[4] = {mean.x, mean.y, mean.z, mean.w}, s[4] = {std.x, std.y, std.z, std.w};
+    finish f;
+    f.plain = r->contrast / r->max;
+    f.level = 0.5f - 0.5f * r->contrast + r->brightness;
+    for (int k = 0; k < 4; k++) {
+        f.scale[k] = f.plain / s[k];
+        f.shift[k] = (f.level - m[k]) / s[k];
+    }
+    return f;
+}
+static inline float finish_scale(const finish *f, int k) { return k < 4 ? f->scale[k] : f->plain; }
+static inline float finish_shift(const finish *f, int k) { return k < 4 ? f->shift[k] : f->level; }
+
+#ifndef ROWS
 /* Bilinear value of stored channel k at (sx, sy), edges clamped, for each type of stored values. */
 #define BILINEAR(name, type)                                                                                   \
     static inline float name(__global const type *p, int w, int h, uint step, float sx, float sy)              \
@@ -59,25 +78,7 @@ static float area(__global const uchar *pixels, __global const sample_record *r,
     return sum / (float)(nx * ny);
 }
 
-/* What follows sampling, v * scale + shift per channel. For max = contrast = std = 1 and brightness =
- * mean = 0 that is exactly v. Channels from the fifth on are not normalised. */
-typedef struct { float scale[4], shift[4], plain, level; } finish;
-static inline finish finish_of(__global const sample_record *r, float4 mean, float4 std)
-{
-    const float m[4] = {mean.x, mean.y, mean.z, mean.w}, s[4] = {std.x, std.y, std.z, std.w};
-    finish f;
-    f.plain = r->contrast / r->max;
-    f.level = 0.5f - 0.5f * r->contrast + r->brightness;
-    for (int k = 0; k < 4; k++) {
-        f.scale[k] = f.plain / s[k];
-        f.shift[k] = (f.level - m[k]) / s[k];
-    }
-    return f;
-}
-static inline float finish_scale(const finish *f, int k) { return k < 4 ? f->scale[k] : f->plain; }
-static inline float finish_shift(const finish *f, int k) { return k < 4 ? f->shift[k] : f->level; }
-
-#ifdef ROWS
+#else
 /* line (+)= weight * n stored values. */
 #define ADD_ROW(name, type)                                                                                    \
     static inline void name(__local float *line, __global const type *p, uint n, float weight, int first)      \
@@ -140,20 +141,85 @@ static void add_down(__local float *line, __global const uchar *pixels, __global
     }
 }
 
+/* Sixteen stored values, or numbers of a line. */
+#define GATHER(name, space, type)                                                                              \
+    static inline float16 name(space const type *p, int16 i)                                                   \
+    {                                                                                                          \
+        return (float16)((float)p[i.s0], (float)p[i.s1], (float)p[i.s2], (float)p[i.s3], (float)p[i.s4],       \
+                         (float)p[i.s5], (float)p[i.s6], (float)p[i.s7], (float)p[i.s8], (float)p[i.s9],       \
+                         (float)p[i.sa], (float)p[i.sb], (float)p[i.sc], (float)p[i.sd], (float)p[i.se],       \
+                         (float)p[i.sf]);                                                                      \
+    }
+GATHER(gather, __local, float)
+GATHER(gather_u8, __global, uchar)
+GATHER(gather_u16, __global, ushort)
+GATHER(gather_f32, __global, float)
+static inline float16 stored(__global const uchar *pixels, uint bytes, int16 at)
+{
+    if (bytes == 1)
+        return gather_u8(pixels, at);
+    return bytes == 2 ? gather_u16((__global const ushort *)pixels, at) : gather_f32((__global const float *)pixels, at);
+}
+
+/* Positions clamped to 0 .. last. The bounds are vectors: Oclgrind 21.10 clamps by scalars wrongly. */
+static inline int16 inside(int16 at, int last) { return clamp(at, (int16)0, (int16)last); }
+
+/* Numbers 0 to 15 of a vector's lanes. */
+#define LANES ((float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+
 /* sum[x] = mean of the nx taps of output pixel x in one channel of the line. */
 static void add_across(__local float *sum, __local const float *line, __global const sample_record *r, int w)
 {
     const uint nx = r->taps[0];
     const int last = (int)r->width - 1, step = (int)r->channels;
     const float share = 1.0f / (float)nx, width = (float)r->width, m0 = r->m[0], m2 = r->m[2] - 0.5f;
-    for (uint i = 0; i < nx; i++) {
-        const float inside = ((float)i + 0.5f) * share;
-        for (int x = 0; x < w; x++) {
-            const float fx = clamp(m0 * ((float)x + inside) + m2, -1.0f, width), left = floor(fx), ax = fx - left;
-            const int x0 = clamp((int)left, 0, last) * step, x1 = clamp((int)left + 1, 0, last) * step;
-            const float v = ((1.0f - ax) * line[x0] + ax * line[x1]) * share;
-            sum[x] = i == 0 ? v : sum[x] + v;
+    for (int x = 0; x < w; x += 16) {
+        float16 total = 0.0f;
+        for (uint i = 0; i < nx; i++) {
+            const float16 px = LANES + ((float)x + ((float)i + 0.5f) * share);
+            const float16 fx = clamp(m0 * px + m2, (float16)-1.0f, (float16)width), left = floor(fx), ax = fx - left;
+            const int16 at = convert_int16(left);
+            const float16 a = gather(line, inside(at, last) * step);
+            const float16 b = gather(line, inside(at + 1, last) * step);
+            total += ((1.0f - ax) * a + ax * b) * share;
         }
+        vstore16(total, 0, sum + x);
+    }
+}
+
+/* Bilinear values of stored channel k at sixteen places. */
+static inline float16 bilinear(__global const uchar *pixels, __global const sample_record *r, float16 sx, float16 sy,
+                               int k)
+{
+    const int w = (int)r->width, h = (int)r->height, step = (int)r->channels;
+    const uint bytes = r->value_bytes;
+    const float16 fx = clamp(sx - 0.5f, (float16)-1.0f, (float16)w);
+    const float16 fy = clamp(sy - 0.5f, (float16)-1.0f, (float16)h);
+    const float16 left = floor(fx), top = floor(fy), ax = fx - left, ay = fy - top;
+    const int16 x = convert_int16(left), y = convert_int16(top);
+    const int16 x0 = inside(x, w - 1) * step + k, x1 = inside(x + 1, w - 1) * step + k;
+    const int16 y0 = inside(y, h - 1) * (w * step), y1 = inside(y + 1, h - 1) * (w * step);
+    const float16 a = stored(pixels, bytes, y0 + x0), b = stored(pixels, bytes, y0 + x1);
+    const float16 c = stored(pixels, bytes, y1 + x0), d = stored(pixels, bytes, y1 + x1);
+    return (1.0f - ay) * ((1.0f - ax) * a + ax * b) + ay * ((1.0f - ax) * c + ax * d);
+}
+
+/* sum[x] = mean of the taps of output pixel (x, y) in channel k, for images at any angle. */
+static void add_turned(__local float *sum, __global const uchar *pixels, __global const sample_record *r, int w, int y,
+                       int k)
+{
+    const uint nx = r->taps[0], ny = r->taps[1];
+    for (int x = 0; x < w; x += 16) {
+        float16 total = 0.0f;
+        for (uint j = 0; j < ny; j++) {
+            const float py = (float)y + ((float)j + 0.5f) / (float)ny;
+            for (uint i = 0; i < nx; i++) {
+                const float16 px = LANES + ((float)x + ((float)i + 0.5f) / (float)nx);
+                total += bilinear(pixels, r, r->m[0] * px + (r->m[1] * py + r->m[2]),
+                                  r->m[3] * px + (r->m[4] * py + r->m[5]), k);
+            }
+        }
+        vstore16(total / (float)(nx * ny), 0, sum + x);
     }
 }
 #endif
@@ -179,18 +245,20 @@ KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y)
     const finish f = finish_of(r, (float4)(mean0, mean1, mean2, mean3), (float4)(std0, std1, std2, std3));
     const int repeated = r->channels == 1;
 #ifdef ROWS
-    if (r->m[1] == 0.0f && r->m[3] == 0.0f && r->width * r->channels <= line_floats) {
+    __local float *sum = line + line_floats;
+    const int upright = r->m[1] == 0.0f && r->m[3] == 0.0f && r->width * r->channels <= line_floats;
+    if (upright)
         add_down(line, pixels, r, s.y);
-        for (int k = 0; k < c; k++) {
-            if (k == 0 || !repeated)
-                add_across(line + line_floats, line + k, r, w);
-            const float scale = finish_scale(&f, k), shift = finish_shift(&f, k);
-            for (int x = 0; x < w; x++)
-                y[(ulong)x * y_pitch + k] = line[line_floats + x] * scale + shift;
-        }
-        return;
+    for (int k = 0; k < c; k++) {
+        if (upright && (k == 0 || !repeated))
+            add_across(sum, line + k, r, w);
+        else if (k == 0 || !repeated)
+            add_turned(sum, pixels, r, w, s.y, k);
+        const float scale = finish_scale(&f, k), shift = finish_shift(&f, k);
+        for (int x = 0; x < w; x++)
+            y[(ulong)x * y_pitch + k] = sum[x] * scale + shift;
     }
-#endif
+#else
     cell p = s.first;
     for (uint i = s.count; i > 0; i--, cell_next(&p, 1)) {
         float v = area(pixels, r, p.x, s.y, 0);
@@ -200,4 +268,5 @@ KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y)
             y[(ulong)p.x * y_pitch + k] = v * finish_scale(&f, k) + finish_shift(&f, k);
         }
     }
+#endif
 }

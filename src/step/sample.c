@@ -10,10 +10,11 @@ enum {
 };
 
 /* CPU: an item makes a row, with local memory as its scratch; GPU: a pixel. */
-static struct clv_kernel_step rows_or_pixels(const struct clv_emit *e, const struct clv_tensor *out)
+static struct clv_kernel_step rows_or_pixels(const struct clv_emit *e, const struct clv_tensor *out,
+                                             bool pixels)
 {
     const int64_t rows = out->n * out->h;
-    if (e->caps->gpu_path)
+    if (pixels)
         return (struct clv_kernel_step){
             .options = "",
             .global = {(size_t)(rows * out->w)},
@@ -26,25 +27,26 @@ enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *staging, str
                              const struct clv_normalise *normalise)
 {
     const struct clv_normalise *q = normalise;
-    const bool gpu = e->caps->gpu_path;
     const uint64_t slot_bytes = (uint64_t)clv_tensor_bytes(staging);
     const struct clv_emit_info info = {.what = "sample",
                                        .bytes = sizeof(float) * (double)clv_tensor_count(out)};
-    const int64_t local_floats = (int64_t)(e->caps->local_bytes / sizeof(float)) - out->w;
-    const int64_t line = CLV_MAX(CLV_MIN((int64_t)LINE_FLOATS, local_floats), 0);
+    const int64_t across = clv_round_up(out->w, 16); /* written in whole vectors */
+    const int64_t local_floats = (int64_t)(e->caps->local_bytes / sizeof(float)) - across;
+    const int64_t line = CLV_MIN((int64_t)LINE_FLOATS, local_floats);
+    const bool pixels = e->caps->gpu_path || line < 0;
     const struct clv_arg args[] = {
         CLV_IN(e->state), CLV_IN(staging), CLV_U32(slot_bytes), CLV_U32(slot_bytes >> 32),
         CLV_OUT(out), CLV_U32(out->pitch), CLV_I32(out->h), CLV_I32(out->w), CLV_I32(out->c),
-        CLV_U32(gpu ? 1 : out->w), CLV_F32_ARG(q->mean[0]), CLV_F32_ARG(q->mean[1]),
+        CLV_U32(pixels ? 1 : out->w), CLV_F32_ARG(q->mean[0]), CLV_F32_ARG(q->mean[1]),
         CLV_F32_ARG(q->mean[2]), CLV_F32_ARG(q->mean[3]), CLV_F32_ARG(q->std[0]),
         CLV_F32_ARG(q->std[1]), CLV_F32_ARG(q->std[2]), CLV_F32_ARG(q->std[3]),
-        /* The last two with -DROWS only. No line fits beside an enormous row: then none is used. */
-        CLV_LOCAL(sizeof(float) * (size_t)(line ? line + out->w : 1)), CLV_U32(line)};
-    struct clv_kernel_step k = rows_or_pixels(e, out);
+        /* With -DROWS only. */
+        CLV_LOCAL(sizeof(float) * (size_t)(line + across)), CLV_U32(line)};
+    struct clv_kernel_step k = rows_or_pixels(e, out, pixels);
     k.source = &clv_cl_sample;
     k.name = "sample";
     k.dims = 1;
     k.args = args;
-    k.n_args = (int)CLV_COUNT(args) - (gpu ? 2 : 0);
+    k.n_args = (int)CLV_COUNT(args) - (pixels ? 2 : 0);
     return clv_emit_kernel(e, &info, &k);
 }

@@ -3,11 +3,13 @@
  *   CLAVICLE_TEST_CASES     "small": only cases for an interpreter (Oclgrind)
  *   CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure:
  *       CLAVICLE_TEST_CASE=odd CLAVICLE_TEST_SEED=7 test_ops --filter ops/maxpool2d
- *   OCLGRIND_LOG            a file that must be empty afterwards */
+ *   CLAVICLE_TEST_OCLGRIND  a folder for Oclgrind's reports, of which there must be none
+ * (oclgrind.h) */
 #include "base/context.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "check/check.h"
+#include "oclgrind.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -65,32 +67,6 @@ static void run_one(struct clv_device *dev, const struct clv_check *check, const
     }
 }
 
-static void expect_clean_log(void)
-{
-    const char *path = getenv("OCLGRIND_LOG");
-    unsigned char *text = NULL;
-    size_t size = 0;
-    if (!path || !clv_file_exists(path))
-        return;
-    cr_assert_eq(clv_file_read(path, &text, &size, NULL), CLV_OK);
-    cr_expect_eq(size, 0, "Oclgrind reports:\n%.2000s", (const char *)text);
-    free(text);
-}
-
-/* Every process of the test writes its own log; Oclgrind reads the variable at the first OpenCL
- * call. */
-static void redirect_log(const char *op)
-{
-    const char *folder = getenv("CLAVICLE_TEST_OCLGRIND");
-    if (!folder)
-        return;
-    char *path = clv_strdupf("%s/oclgrind_%s.log", folder, op);
-    cr_assert(path);
-    (void)remove(path);
-    setenv("OCLGRIND_LOG", path, 1);
-    free(path);
-}
-
 static void check_op(const struct clv_check *check)
 {
     struct tally t = {.op = check->op};
@@ -99,7 +75,7 @@ static void check_op(const struct clv_check *check)
     struct clv_check_options options = {.seed = 1};
     if (seed)
         cr_assert(clv_parse_u64(seed, &options.seed), "CLAVICLE_TEST_SEED=%s is no number", seed);
-    redirect_log(check->op);
+    oclgrind_log_open(check->op);
     struct clv_context *ctx = clv_context_create(NULL);
     cr_assert(ctx);
     struct clv_device *dev = open_device(ctx);
@@ -112,7 +88,7 @@ static void check_op(const struct clv_check *check)
     }
     clv_device_close(&dev);
     clv_context_destroy(&ctx);
-    expect_clean_log();
+    oclgrind_log_check();
     cr_expect_gt(t.passed, 0, "%s: no case ran", check->op);
     cr_expect_gt(t.numbers, 0, "%s: nothing was compared", check->op);
 }

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "device/testdev.h"
+#include "oclgrind.h"
 #include "step/state.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@ struct bench {
     struct clv_device *dev;
     struct clv_steps steps;
     struct clv_separate separate;
+    struct clv_buffer *io[2];
     struct clv_tensor *staging, *out;
     unsigned char *slots;
 };
@@ -46,10 +48,19 @@ static unsigned char *fill_slots(struct bench *b, const struct clv_sample_record
     return slot;
 }
 
-static void upload_state(struct bench *b, struct clv_tensor *state)
+/* Buffers of the plan's owner, each written whole. */
+static void fill_io(struct bench *b, struct clv_tensor *state)
 {
-    const struct clv_step_state s = {.n = N, .inv_n = 1.0f / N, .slot = SLOT};
-    ok(b->ctx, clv_queue_write_wait(b->dev, state->buffer, state->offset * 4, &s, sizeof(s)));
+    struct {
+        struct clv_step_state state;
+        uint32_t index[BATCH];
+    } words = {.state = {.n = N, .inv_n = 1.0f / N, .slot = SLOT}};
+    ok(b->ctx, clv_buffer_create(b->dev, sizeof(words), &b->io[0]));
+    ok(b->ctx, clv_queue_write_wait(b->dev, b->io[0], 0, &words, sizeof(words)));
+    ok(b->ctx, clv_buffer_create(b->dev, SLOTS * SLOT_BYTES, &b->io[1]));
+    ok(b->ctx, clv_queue_write_wait(b->dev, b->io[1], 0, b->slots, SLOTS * SLOT_BYTES));
+    state->buffer = b->io[0];
+    b->staging->buffer = b->io[1];
 }
 
 static void run(struct bench *b, const char *caps, int h, int w, int c,
@@ -57,32 +68,29 @@ static void run(struct bench *b, const char *caps, int h, int w, int c,
 {
     b->ctx = test_context(NULL, 0);
     b->dev = test_device(b->ctx, &(struct clv_device_params){.caps = caps});
-    struct clv_buffer *staging = NULL;
     struct clv_emit e = {.err = clv_device_error(b->dev),
                          .dev = b->dev,
                          .caps = clv_device_caps(b->dev),
                          .batch = BATCH,
                          .steps = &b->steps};
-    e.state = clv_emit_tensor(&e, CLV_MEMORY_ACTIVATION, CLV_U32, 1, 1, 1, 16 + BATCH, "state");
+    e.state = clv_emit_tensor(&e, CLV_MEMORY_IO, CLV_U32, 1, 1, 1, 16 + BATCH, "state");
     b->staging = clv_emit_tensor(&e, CLV_MEMORY_IO, CLV_U8, 1, 1, 1, SLOT_BYTES, "staging");
     b->out = clv_emit_tensor(&e, CLV_MEMORY_ACTIVATION, CLV_F32, BATCH, h, w, c, "out");
     ok(b->ctx, clv_emit_sample(&e, b->staging, b->out, norm));
     ok(b->ctx, clv_separate_bind(b->dev, &b->steps, &b->separate));
-    ok(b->ctx, clv_buffer_create(b->dev, SLOTS * SLOT_BYTES, &staging));
-    b->staging->buffer = staging;
+    fill_io(b, e.state);
     ok(b->ctx, clv_steps_bind(b->dev, &b->steps));
-    upload_state(b, e.state);
-    ok(b->ctx, clv_queue_write_wait(b->dev, staging, 0, b->slots, SLOTS * SLOT_BYTES));
     ok(b->ctx, clv_steps_enqueue(b->dev, &b->steps, 0, b->steps.n));
     ok(b->ctx, clv_queue_finish(b->dev));
     ok(b->ctx, clv_separate_verify(b->dev, &b->separate));
-    clv_buffer_destroy(&staging);
 }
 
 static void close_bench(struct bench *b)
 {
     clv_steps_finish(&b->steps);
     clv_separate_finish(&b->separate);
+    clv_buffer_destroy(&b->io[0]);
+    clv_buffer_destroy(&b->io[1]);
     test_close(&b->ctx, &b->dev);
 }
 
@@ -117,6 +125,7 @@ static const char *const paths[] = {"", "gpu"};
 
 Test(sample, bytes_and_words_shrink_grow_and_turn)
 {
+    oclgrind_log_open("sample_bytes");
     const struct clv_normalise norm = {{0.4f, 0.5f, 0.6f, 0}, {0.2f, 0.3f, 0.25f, 1}};
     const struct clv_sample_record r[N] = {
         /* Gray, shrunk by 2.5 with 3 x 3 taps; it goes to all channels. */
@@ -150,11 +159,13 @@ Test(sample, bytes_and_words_shrink_grow_and_turn)
          .max = 255}};
     for (size_t i = 0; i < CLV_COUNT(paths); i++)
         compare(r, paths[i], 16, 20, 3, &norm, 1e-4f);
+    oclgrind_log_check();
 }
 
 /* Training data from memory must arrive bit for bit. */
 Test(sample, floats_are_copied_exactly)
 {
+    oclgrind_log_open("sample_floats");
     const struct clv_normalise norm = {{0, 0, 0, 0}, {1, 1, 1, 1}};
     const struct clv_sample_record one = {.width = 6,
                                           .height = 5,
@@ -166,4 +177,5 @@ Test(sample, floats_are_copied_exactly)
                                           .max = 1};
     for (size_t i = 0; i < CLV_COUNT(paths); i++)
         compare((const struct clv_sample_record[N]){one, one, one}, paths[i], 5, 6, 4, &norm, 0);
+    oclgrind_log_check();
 }
