@@ -79,6 +79,8 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy), IN(y), OUT(part)
             if (top + r >= 0 && top + r < ih)
                 load_pixels(rows + r * row_len, x + ((long)image * ih + top + r) * iw * x_pitch,
                             px0 * stride_w - pad_left, width, iw, ci, x_pitch, 1);
+            else
+                load_zeros(rows + r * row_len, MR); /* the row before is read MR past its end */
 
         vec sum[NV];
         UNROLL for (int v = 0; v < NV; v++) sum[v] = (vec)(0.0f);

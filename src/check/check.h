@@ -47,6 +47,8 @@ enum {
     CLV_CHECK_PITCH = 1u << 2, /* activations get pixel pitches above their channel count, all different */
     CLV_CHECK_EVAL = 1u << 3,  /* not training: forward only */
     CLV_CHECK_NO_FUSE = 1u << 4, /* every layer by itself */
+    CLV_CHECK_TINY = 1u << 5,  /* the few SMALL cases that an interpreter runs with large work-groups; an op
+                                * without any has none that takes long */
 };
 
 struct clv_check_case {
@@ -85,6 +87,7 @@ const struct clv_check *clv_check_find(const char *op); /* NULL if there is none
 struct clv_check_options {
     uint64_t seed;          /* 0 = 1 */
     bool forward_only;
+    bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
     bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
     int bench_repeats;      /* > 0: time that many runs of each pass; compares only if `compare_bench` */
     bool compare_bench;

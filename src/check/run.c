@@ -76,7 +76,7 @@ static enum clv_err compare(struct clv_check_job *job)
         return CLV_OK;
     if (job->training && !clv_check_gradients(job))
         return CLV_OK;
-    return repeat_and_compare(job);
+    return job->options.once ? CLV_OK : repeat_and_compare(job);
 }
 
 static enum clv_err run_job(struct clv_check_job *job)
@@ -121,7 +121,7 @@ enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check
         job->accumulate = accumulate;
         job->result = result;
         const enum clv_err e = run_job(job);
-        const bool again = job->training && !is_bench(job);
+        const bool again = job->training && !is_bench(job) && !job->options.once;
         clv_check_finish(job);
         free(job);
         if (e || result->status != CLV_CHECK_PASSED)

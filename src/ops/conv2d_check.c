@@ -1,13 +1,18 @@
 #include "check/check.h"
 #include "ops/conv2d.h"
 
-enum { SMALL = CLV_CHECK_SMALL, PITCH = CLV_CHECK_PITCH, BENCH = CLV_CHECK_BENCH };
+enum {
+    SMALL = CLV_CHECK_SMALL,
+    TINY = CLV_CHECK_TINY,
+    PITCH = CLV_CHECK_PITCH,
+    BENCH = CLV_CHECK_BENCH
+};
 
 /* Sizes lie around the edges of the register tiles (4 to 16 pixels, 16 to 64 channels), of the
  * strips and of the GPU tiles (32, 64). Cases with n below batch have NaN in the samples past n. */
 static const struct clv_check_case cases[] = {
     {"one", "filters=1 kernel_size=1", {{1, 1, 1}}, .batch = 1, .flags = SMALL},
-    {"image is kernel", "filters=5", {{3, 3, 2}}, .n = 1, .flags = SMALL},
+    {"image is kernel", "filters=5", {{3, 3, 2}}, .n = 1, .flags = SMALL | TINY},
     {"first layer", "filters=32 activation=relu", {{9, 10, 3}}},
     {"one channel",
      "filters=6 kernel_size=5 activation=tanh",
@@ -37,7 +42,7 @@ static const struct clv_check_case cases[] = {
      .flags = SMALL},
     {"explicit", "filters=9 padding=2,1 activation=relu", {{4, 6, 3}}},
     {"explicit, wider than the kernel", "filters=3 kernel_size=2 padding=3", {{3, 4, 2}}},
-    {"four sides", "filters=5 padding=0,1,2,0", {{5, 4, 3}}},
+    {"four sides", "filters=5 padding=0,1,2,0", {{5, 4, 3}}, .flags = SMALL | TINY},
     {"stride 2", "filters=16 strides=2 activation=relu", {{9, 10, 8}}},
     {"stride 2 same", "filters=33 strides=2 padding=same activation=relu", {{8, 11, 16}}},
     {"stride 3x1", "filters=6 kernel_size=2x3 strides=3x1", {{11, 7, 5}}},

@@ -1,11 +1,16 @@
 #include "check/check.h"
 
-enum { SMALL = CLV_CHECK_SMALL, PITCH = CLV_CHECK_PITCH, BENCH = CLV_CHECK_BENCH };
+enum {
+    SMALL = CLV_CHECK_SMALL,
+    TINY = CLV_CHECK_TINY,
+    PITCH = CLV_CHECK_PITCH,
+    BENCH = CLV_CHECK_BENCH,
+};
 
 /* Sizes around the register tiles, the slices of the forward sum (512) and the GPU tiles. */
 static const struct clv_check_case cases[] = {
     {"one", "units=1", {{1, 1, 1}}, .batch = 1, .flags = SMALL},
-    {"two classes", "units=2", {{1, 1, 37}}, .batch = 3, .n = 2, .flags = SMALL},
+    {"two classes", "units=2", {{1, 1, 37}}, .batch = 3, .n = 2, .flags = SMALL | TINY},
     {"flattened", "units=10 activation=relu", {{3, 2, 5}}, .batch = 5, .flags = SMALL},
     {"tile", "units=48 activation=relu", {{1, 1, 16}}, .batch = 8, .flags = SMALL},
     {"tile + 1", "units=49 activation=sigmoid", {{1, 1, 17}}, .batch = 9, .flags = SMALL},

@@ -1,7 +1,7 @@
 /* Every op, every variant, every pass against plain loops in double, on whatever device the
  * environment names: CLAVICLE_TEST_CAPS      masks ("gpu": the kernels' GPU path)
- *   CLAVICLE_TEST_CASES     "small": only cases for an interpreter (Oclgrind)
- *   CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure:
+ *   CLAVICLE_TEST_CASES     "small": only cases for an interpreter (Oclgrind); "tiny": fewer of
+ * them CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure:
  *       CLAVICLE_TEST_CASE=odd CLAVICLE_TEST_SEED=7 test_ops --filter ops/maxpool2d
  *   CLAVICLE_TEST_OCLGRIND  a folder for Oclgrind's reports, of which there must be none
  * (oclgrind.h) */
@@ -67,12 +67,23 @@ static void run_one(struct clv_device *dev, const struct clv_check *check, const
     }
 }
 
+static unsigned case_flags(const struct clv_check *check, const char *cases)
+{
+    if (!cases)
+        return 0;
+    for (size_t i = 0; i < check->n_cases && !strcmp(cases, "tiny"); i++)
+        if (check->cases[i].flags & CLV_CHECK_TINY)
+            return CLV_CHECK_TINY;
+    return CLV_CHECK_SMALL;
+}
+
 static void check_op(const struct clv_check *check)
 {
     struct tally t = {.op = check->op};
     const char *seed = getenv("CLAVICLE_TEST_SEED"), *one = getenv("CLAVICLE_TEST_CASE");
     const char *cases = getenv("CLAVICLE_TEST_CASES");
-    struct clv_check_options options = {.seed = 1};
+    /* An interpreter is slow, and what it looks for shows in the first run. */
+    struct clv_check_options options = {.seed = 1, .once = getenv("CLAVICLE_TEST_OCLGRIND")};
     if (seed)
         cr_assert(clv_parse_u64(seed, &options.seed), "CLAVICLE_TEST_SEED=%s is no number", seed);
     oclgrind_log_open(check->op);
@@ -82,8 +93,8 @@ static void check_op(const struct clv_check *check)
     if (one) {
         run_one(dev, check, one, &options, &t);
     } else {
-        const unsigned flags = cases && !strcmp(cases, "small") ? CLV_CHECK_SMALL : 0;
-        const enum clv_err e = clv_check_sweep(dev, check, flags, &options, report, &t);
+        const enum clv_err e =
+            clv_check_sweep(dev, check, case_flags(check, cases), &options, report, &t);
         cr_assert_eq(e, CLV_OK, "%s: %s", check->op, clv_error_text(ctx));
     }
     clv_device_close(&dev);
