@@ -52,7 +52,8 @@ struct clv_emit_info clv_launch_info(const struct clv_emit *e, const struct clv_
     declaration = {                                                                                 \
         {"vector", clv_launch_wide, emit_wide}, {"simple", clv_launch_simple, emit_simple}, {0}};
 
-/* .dims, .global, .local of a kernel step. */
-#define CLV_LAUNCH(l) .dims = 1, .global = {(l).global}, .local = {(l).local}
+/* .dims, .global, .local, .shrink of a kernel step. */
+#define CLV_LAUNCH(l)                                                                              \
+    .dims = 1, .global = {(l).global}, .local = {(l).local}, .shrink = CLV_SHRINK_ITEMS
 
 #endif

@@ -82,6 +82,7 @@ static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
         &(struct clv_kernel_step){
             .source = o->source, .name = "update", .options = options, .dims = 1,
             .global = {(size_t)chunks * group}, .local = {group},
+            .shrink = CLV_SHRINK_GROUPS,
             clv_args(CLV_IN(e->state), CLV_INOUT(&seg->value), CLV_IN(&seg->grad), CLV_INOUT(slot0),
                      CLV_INOUT(slot1), CLV_IN(&seg->chunks), CLV_IN(control))});
 }

@@ -16,19 +16,34 @@ static enum clv_err set_tensor(struct clv_device *dev, struct clv_step *s, unsig
     return clv_kernel_set_value(s->bound, (*index)++, sizeof t->offset, &t->offset);
 }
 
-static enum clv_err bind_kernel(struct clv_device *dev, struct clv_step *s)
+/* Registers may leave a built kernel fewer items in a group than the device runs at most. */
+static enum clv_err fit_group(struct clv_device *dev, const char *label, struct clv_kernel_step *k,
+                              size_t most)
 {
-    const struct clv_kernel_step *k = &s->u.kernel;
-    CLV_TRY(clv_kernel_create(dev, k->source, k->name, k->options, s->label, &s->bound));
     size_t items = 1;
     for (int i = 0; i < k->dims && k->local[0]; i++)
         items *= k->local[i];
-    if (items > clv_kernel_max_work_group(s->bound))
+    if (items <= most)
+        return CLV_OK;
+    if (k->shrink == CLV_SHRINK_NEVER || k->dims != 1 || most < 1)
         return clv_fail(clv_device_error(dev), CLV_ERR_UNSUPPORTED,
                         "%s: kernel %s runs work-groups of at most %zu items here, %zu were planned; "
                         "limit the plan with --caps wg=%zu",
-                        s->label, k->name, clv_kernel_max_work_group(s->bound), items,
-                        clv_kernel_max_work_group(s->bound));
+                        label, k->name, most, items, most);
+    const size_t groups = k->global[0] / items;
+    while (k->local[0] > most)
+        k->local[0] /= 2;
+    k->global[0] = k->shrink == CLV_SHRINK_GROUPS
+                       ? groups * k->local[0]
+                       : (size_t)clv_round_up((int64_t)k->global[0], (int64_t)k->local[0]);
+    return CLV_OK;
+}
+
+static enum clv_err bind_kernel(struct clv_device *dev, struct clv_step *s)
+{
+    struct clv_kernel_step *k = &s->u.kernel;
+    CLV_TRY(clv_kernel_create(dev, k->source, k->name, k->options, s->label, &s->bound));
+    CLV_TRY(fit_group(dev, s->label, k, clv_kernel_max_work_group(s->bound)));
     unsigned index = 0;
     for (int i = 0; i < k->n_args; i++) {
         const struct clv_arg *a = &k->args[i];

@@ -18,7 +18,8 @@ static struct clv_kernel_step rows_or_pixels(const struct clv_emit *e, const str
         return (struct clv_kernel_step){
             .options = "",
             .global = {(size_t)(rows * out->w)},
-            .local = {CLV_MIN((size_t)GPU_GROUP, e->caps->max_work_group)}};
+            .local = {CLV_MIN((size_t)GPU_GROUP, e->caps->max_work_group)},
+            .shrink = CLV_SHRINK_ITEMS};
     return (struct clv_kernel_step){
         .options = "-DGROUP=1 -DROWS", .global = {(size_t)rows}, .local = {1}};
 }

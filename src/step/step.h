@@ -38,12 +38,20 @@ struct clv_arg {
 enum clv_step_kind { CLV_STEP_KERNEL, CLV_STEP_GEMM, CLV_STEP_FILL };
 extern const char *const clv_step_kind_name[];
 
+/* What binding may do where a built kernel takes smaller work-groups than planned (dims = 1). */
+enum clv_shrink {
+    CLV_SHRINK_NEVER,   /* the kernel is written for its group */
+    CLV_SHRINK_ITEMS,   /* indexes by global id and checks its range: smaller groups, as many items */
+    CLV_SHRINK_GROUPS,  /* a group loops over its part by local size: smaller groups, as many groups */
+};
+
 struct clv_kernel_step {
     const struct clv_source *source;
     const char *name;             /* kernel function */
     const char *options;          /* "-DACT=1 -DMR=8"; only what selects code, never sizes */
     int dims;
     size_t global[3], local[3];   /* local[0] = 0: the implementation chooses */
+    enum clv_shrink shrink;
     const struct clv_arg *args;
     int n_args;
 };
@@ -96,7 +104,8 @@ CLV_CHECK enum clv_err clv_separate_verify(struct clv_device *dev, const struct 
 void clv_separate_finish(struct clv_separate *sep);
 enum { CLV_GUARD_BYTES = 256, CLV_GUARD_WORD = 0x5afe5afe }; /* zone on either side, and what fills it */
 
-/* Creates the kernels and sets their arguments; every tensor must have its buffer. */
+/* Creates the kernels and sets their arguments; every tensor must have its buffer. Work-groups become
+ * smaller where a kernel takes no larger ones and its step allows; else CLV_ERR_UNSUPPORTED. */
 CLV_CHECK enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s);
 /* Enqueues steps [first, last) without waiting. */
 CLV_CHECK enum clv_err clv_steps_enqueue(struct clv_device *dev, const struct clv_steps *s, int first,
