@@ -3,16 +3,17 @@
 #include "state.cl"
 #include "vec.cl"
 #include "map.cl"
+#include "act.cl"
 
 #if ACT == 1
-#define APPLY(x) fmax((x), (realv)0.0f)
-#define SLOPE(y, dy) select((realv)0.0f, (dy), (y) > (realv)0.0f)
+#define APPLY(x) ACT_AT_LEAST(realv, x, 0.0f)
+#define SLOPE(y, dy) ACT_RELU_GRADIENT(realv, dy, y)
 #elif ACT == 2
-#define APPLY(x) ((realv)1.0f / ((realv)1.0f + exp(-(x))))
-#define SLOPE(y, dy) ((dy) * (y) * ((realv)1.0f - (y)))
+#define APPLY(x) ACT_SIGMOID_OF(realv, x)
+#define SLOPE(y, dy) ACT_SIGMOID_GRADIENT(realv, dy, y)
 #else
-#define APPLY(x) tanh(x)
-#define SLOPE(y, dy) ((dy) * ((realv)1.0f - (y) * (y)))
+#define APPLY(x) ACT_TANH_OF(realv, x)
+#define SLOPE(y, dy) ACT_TANH_GRADIENT(realv, dy, y)
 #endif
 
 KERNEL void activation_fwd(IN_STATE, MAP_IN(x), MAP_OUT(y), MAP_SIZES)

@@ -9,9 +9,10 @@
 #define T_IN __global const float *restrict
 #define T_OUT __global float *restrict
 
-/* Keras clips unfused probabilities here (its backend epsilon). */
+/* Keras clips unfused probabilities here (its backend epsilon). clamp() would make a number of a NaN. */
 #define EPSILON 1e-7f
-static inline float clipped(float p) { return clamp(p, EPSILON, 1.0f - EPSILON); }
+static inline bool clips(float p) { return p < EPSILON || p > 1.0f - EPSILON; }
+static inline float clipped(float p) { return clips(p) ? clamp(p, EPSILON, 1.0f - EPSILON) : p; }
 
 #ifdef WEIGHTS
 __constant float class_weight[] = {WEIGHTS};
@@ -76,7 +77,7 @@ static inline float slope(float p, float t, float total, uint c, float smoothing
 #ifdef FUSED
     return p * total - want;
 #else
-    return p == clipped(p) ? -want / p : 0.0f;
+    return clips(p) ? 0.0f : -want / p;
 #endif
 }
 
@@ -112,7 +113,7 @@ static inline float slope(float p, float t, float total, uint c, float smoothing
 #ifdef FUSED
     return (p - want) / (float)c;
 #else
-    return p == clipped(p) ? (p - want) / (p * (1.0f - p)) / (float)c : 0.0f;
+    return clips(p) ? 0.0f : (p - want) / (p * (1.0f - p)) / (float)c;
 #endif
 }
 

@@ -58,7 +58,7 @@ KERNEL void maxpool2d_fwd(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, _
         for (int py = w.y0; py < w.y1; py++)
             for (int px = w.x0; px < w.x1; px++) {
                 const realv v = LOADV(x, ((ulong)py * iw + px) * x_pitch + k.ch);
-                const intv take = v > best;
+                const intv take = (v > best) | (v != v); /* a NaN stays */
                 best = select(best, v, take);
                 arg = select(arg, (intv)((py - y_first) * KW + px - x_first), take);
             }

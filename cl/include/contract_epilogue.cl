@@ -1,10 +1,10 @@
 /* Epilogue: bias is where accumulation starts; then what is already there is added, then the
- * activation. Numbers as enum clv_act. ReLU and linear are one program (a lower bound, minus infinity
- * for linear); -D ACT=2 (sigmoid) and 3 (tanh) bring their own code. NaN passes through. */
+ * activation. ReLU and linear are one program (a lower bound, minus infinity for linear); -D ACT=2
+ * (sigmoid) and 3 (tanh) bring their own code. */
+#include "act.cl"
 #ifndef ACT
 #define ACT 0
 #endif
-enum { ACT_LINEAR, ACT_RELU, ACT_SIGMOID, ACT_TANH };
 enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2 };
 #define FLOOR_OF(flags) ((flags) & FLAG_RELU ? 0.0f : -INFINITY)
 
@@ -14,11 +14,11 @@ enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2 };
         ACTIVATE_BODY(type)                                                                        \
     }
 #if ACT == 2
-#define ACTIVATE_BODY(type) return (type)(1.0f) / ((type)(1.0f) + exp(-v));
+#define ACTIVATE_BODY(type) return ACT_SIGMOID_OF(type, v);
 #elif ACT == 3
-#define ACTIVATE_BODY(type) return tanh(v);
+#define ACTIVATE_BODY(type) return ACT_TANH_OF(type, v);
 #else
-#define ACTIVATE_BODY(type) return v < (type)(floor_) ? (type)(floor_) : v;
+#define ACTIVATE_BODY(type) return ACT_AT_LEAST(type, v, floor_);
 #endif
 
 /* dz = dy * act'(y) from the activation's output. act is an argument: no branch costs anything
@@ -27,10 +27,10 @@ enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2 };
     type name(type dy, type y, int act)                                                            \
     {                                                                                              \
         if (act == ACT_RELU)                                                                       \
-            return y > (type)(0.0f) ? dy : (type)(0.0f);                                           \
+            return ACT_RELU_GRADIENT(type, dy, y);                                                 \
         if (act == ACT_SIGMOID)                                                                    \
-            return dy * y * ((type)(1.0f) - y);                                                    \
+            return ACT_SIGMOID_GRADIENT(type, dy, y);                                              \
         if (act == ACT_TANH)                                                                       \
-            return dy * ((type)(1.0f) - y * y);                                                    \
+            return ACT_TANH_GRADIENT(type, dy, y);                                                 \
         return dy;                                                                                 \
     }

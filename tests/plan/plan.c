@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const char cnn[] = "input 13 11 3\nconv2d 7 3 activation=relu\nmaxpool2d 2\n"
                           "skip = conv2d 7 3 padding=same activation=tanh\n"
@@ -176,4 +177,42 @@ Test(plan, memory_is_planned)
     clv_trainer_destroy(&t);
     clv_graph_destroy(&g);
     rig_close(&r);
+}
+
+/* A diverged network must be seen: a NaN reaches the loss through every layer, with the activation fused
+ * into the convolution and by itself, with the output's activation fused into the loss and clipped. */
+Test(plan, a_nan_reaches_the_loss)
+{
+    static const struct { const char *fused, *alone, *output, *loss; } nets[] = {
+        {"activation=relu", "", "softmax", NULL},
+        {"", "relu\n", "softmax", NULL},
+        {"activation=sigmoid", "", "softmax", NULL},
+        {"", "sigmoid\n", "sigmoid", NULL},
+        {"activation=tanh", "", "sigmoid", "categorical_crossentropy"},
+        {"", "tanh\n", "softmax", "binary_crossentropy"},
+        {"", "", "softmax", "mean_squared_error"},
+    };
+    static const char *const caps[] = {NULL, "gpu"};
+    int32_t labels[2];
+    float *x = rig_samples(2, COUNT, CLASSES, 3, labels);
+    x[COUNT + (11 * 11 + 9) * 3] = NAN; /* of one pooling window it meets the last element only */
+    for (size_t c = 0; c < sizeof caps / sizeof *caps; c++) {
+        struct rig r = rig_open(caps[c]);
+        for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+            char model[200];
+            snprintf(model, sizeof model, "input 13 11 3\nconv2d 7 3 %s\nmaxpool2d 2\n%sflatten\n"
+                     "dense 3 activation=%s\n", nets[i].fused, nets[i].alone, nets[i].output);
+            struct clv_graph *g = rig_graph(&r, model);
+            struct clv_trainer *t = NULL;
+            double loss = 0;
+            ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){
+                .batch = 2, .seed = 5, .loss = nets[i].loss}, &t));
+            cr_expect_eq(clv_trainer_step(t, x, labels, 2, &loss), CLV_ERR_NONFINITE);
+            cr_expect(isnan(loss), "caps %s, loss %g of\n%s", caps[c] ? caps[c] : "", loss, model);
+            clv_trainer_destroy(&t);
+            clv_graph_destroy(&g);
+        }
+        rig_close(&r);
+    }
+    free(x);
 }
