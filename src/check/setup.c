@@ -109,17 +109,6 @@ static struct clv_tensor *pixels(struct clv_check_job *job, struct clv_shape s, 
     return t;
 }
 
-static const struct clv_node *owner(const struct clv_check_job *job, const struct clv_node *node)
-{
-    const struct clv_fusion *f = &job->fusion[node->id];
-    const uint32_t flags = node->op->flags;
-    if (flags & CLV_OP_VIEW || (flags & CLV_OP_TRAIN_ONLY && !job->training))
-        return node->in[0];
-    if (f->fused_into && !(f->fused_into->op->flags & CLV_OP_LOSS))
-        return f->fused_into;
-    return node;
-}
-
 static bool make_weights(struct clv_check_job *job, const struct clv_node *node)
 {
     struct clv_node_tensors *t = &job->tensors[node->id];
@@ -140,7 +129,7 @@ static bool make_weights(struct clv_check_job *job, const struct clv_node *node)
 static bool make_node(struct clv_check_job *job, const struct clv_node *node)
 {
     struct clv_node_tensors *t = &job->tensors[node->id];
-    const struct clv_node *own = owner(job, node);
+    const struct clv_node *own = clv_node_owner(node, job->fusion, job->training);
     if (node->op->flags & CLV_OP_LOSS || own != node)
         t->out = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch,
                                  node->shape.h, node->shape.w, node->shape.c, node->name);
@@ -191,10 +180,10 @@ static bool make_gradients(struct clv_check_job *job)
         if (!make_given(add_array(job, "gradient of the output", dy, job->n, job->root->shape)))
             return false;
         job->array[job->n_arrays - 1].source = job->reference.root_grad;
-        for (const struct clv_node *node = job->root;; node = owner(job, node)) {
+        for (const struct clv_node *node = job->root, *own = NULL; node != own;) {
             job->tensors[node->id].grad = dy;
-            if (owner(job, node) == node)
-                break;
+            own = node;
+            node = clv_node_owner(node, job->fusion, job->training);
         }
     }
     for (int i = 0; job->accumulate && i < job->n_inputs; i++) {

@@ -118,4 +118,10 @@ struct clv_fusion {
 void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
                       bool fuse, struct clv_fusion *fusion);
 
+/* The node whose memory holds node's output: its input for a view (and, outside training, for what is
+ * only there in training), its producer for a fused activation, else the node itself. One step of the
+ * way: the answer may be a view in turn. */
+const struct clv_node *clv_node_owner(const struct clv_node *node, const struct clv_fusion *fusion,
+                                      bool training);
+
 #endif

@@ -92,3 +92,14 @@ void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bo
             fuse_activation(g, g->nodes[i], fusion);
     }
 }
+
+const struct clv_node *clv_node_owner(const struct clv_node *node, const struct clv_fusion *fusion,
+                                      bool training)
+{
+    const struct clv_node *into = fusion[node->id].fused_into;
+    const uint32_t flags = node->op->flags;
+    if (flags & CLV_OP_VIEW || (flags & CLV_OP_TRAIN_ONLY && !training))
+        return node->in[0];
+    /* A loss takes over its softmax's work, not its output. */
+    return into && !(into->op->flags & CLV_OP_LOSS) ? into : node;
+}

@@ -11,25 +11,14 @@ static enum clv_err new_tensor(struct clv_emit *e, struct clv_tensor **t, enum c
     return *t ? CLV_OK : CLV_ERR_NOMEM;
 }
 
-/* A node whose output is other memory: a view's is its input's, a fused node's its partner's. */
-static struct clv_tensor *shared_memory(const struct clv_plan *p, const struct clv_node *node)
-{
-    const uint32_t flags = node->op->flags;
-    const struct clv_fusion *f = &p->fusion[node->id];
-    if (flags & CLV_OP_VIEW || (flags & CLV_OP_TRAIN_ONLY && !p->params.training))
-        return p->node[node->in[0]->id].out;
-    if (f->fused_into && !(f->fused_into->op->flags & CLV_OP_LOSS))
-        return p->node[f->fused_into->id].out;
-    return NULL;
-}
-
 static enum clv_err make_node_tensors(struct clv_plan *p, struct clv_emit *e,
                                       const struct clv_node *node)
 {
     struct clv_node_tensors *t = &p->node[node->id];
     CLV_TRY(new_tensor(e, &t->out, CLV_MEMORY_ACTIVATION, CLV_F32, p->params.batch, node->shape,
                        node->name));
-    t->out->alias = shared_memory(p, node);
+    const struct clv_node *owner = clv_node_owner(node, p->fusion, p->params.training);
+    t->out->alias = owner != node ? p->node[owner->id].out : NULL;
     for (int i = 0; i < node->n_weights; i++) {
         struct clv_param *param = clv_store_find(p->store, node, i);
         t->weight[i] = &param->value;

@@ -126,14 +126,12 @@ bool clv_emit_wants_grad_in(struct clv_emit *e, const struct clv_node *node, int
  * fused has its producer's. */
 static const struct clv_node *grad_root(struct clv_emit *e, const struct clv_node *node)
 {
-    for (;;) {
-        if (e->fusion[node->id].fused_into)
-            node = e->fusion[node->id].fused_into;
-        else if (node->op->flags & CLV_OP_VIEW)
-            node = node->in[0];
-        else
-            return node;
+    const struct clv_node *owner = clv_node_owner(node, e->fusion, e->training);
+    while (owner != node) {
+        node = owner;
+        owner = clv_node_owner(node, e->fusion, e->training);
     }
+    return node;
 }
 
 static struct clv_tensor *new_grad(struct clv_emit *e, const struct clv_node *node)
