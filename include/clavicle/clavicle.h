@@ -4,7 +4,8 @@
  *   error.h context.h     codes, the root object
  *   device.h  graph.h     what runs; what is run
  *   model.h   data.h      networks from text; images from disk
- *   metrics.h train.h     numbers; a trainer in your own program
+ *   metrics.h profile.h   numbers: what a network predicts, how long it takes
+ *   train.h               a trainer in your own program
  *   run.h                 whole trainings with files, as the command does them */
 #ifndef CLAVICLE_CLAVICLE_H
 #define CLAVICLE_CLAVICLE_H
@@ -16,6 +17,7 @@
 #include <clavicle/graph.h>
 #include <clavicle/metrics.h>
 #include <clavicle/model.h>
+#include <clavicle/profile.h>
 #include <clavicle/run.h>
 #include <clavicle/train.h>
 

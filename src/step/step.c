@@ -34,3 +34,24 @@ void clv_step_visit(const struct clv_step *s,
         break;
     }
 }
+
+struct traffic {
+    double read, written;
+};
+
+static void add_traffic(void *priv, struct clv_tensor *t, enum clv_arg_kind kind)
+{
+    struct traffic *sum = priv;
+    const double bytes = (double)clv_tensor_bytes(t);
+    sum->read += kind == CLV_ARG_OUT ? 0 : bytes;
+    sum->written += kind == CLV_ARG_IN ? 0 : bytes;
+}
+
+void clv_step_traffic(const struct clv_step *s, double *read, double *written)
+{
+    struct traffic sum = {0};
+    clv_step_visit(s, add_traffic, &sum);
+    const double all = sum.read + sum.written, scale = s->bytes > 0 && all > 0 ? s->bytes / all : 1;
+    *read = sum.read * scale;
+    *written = sum.written * scale;
+}

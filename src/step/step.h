@@ -94,6 +94,10 @@ void clv_steps_finish(struct clv_steps *s);
 void clv_step_visit(const struct clv_step *s,
                     void (*fn)(void *priv, struct clv_tensor *t, enum clv_arg_kind kind), void *priv);
 
+/* Bytes that a step moves at full batch: as many as its op counted, shared between reading and writing
+ * as its tensors are; where the op counted none, each tensor it touches once. */
+void clv_step_traffic(const struct clv_step *s, double *read, double *written);
+
 /* Gives every ACTIVATION and SCRATCH tensor a guarded buffer of its own, filled with NaN: tests and
  * Oclgrind use it, since an arena hides overruns. `buffers` receives the owned buffers. */
 struct clv_separate { struct clv_buffer **buffer; struct clv_tensor **tensor; int n; };
