@@ -60,7 +60,7 @@ static enum clv_err time_pass(struct clv_check_job *job, enum clv_pass pass)
     }
     for (int k = 0; k <= job->options.bench_repeats && first < last; k++) {
         const double begin = clv_now();
-        CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, first, last));
+        CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, first, last, false));
         CLV_TRY(clv_queue_finish(job->dev));
         const double seconds = clv_now() - begin;
         if (k > 0 && (k == 1 || seconds < r->seconds[pass])) /* the first run compiles */

@@ -129,12 +129,13 @@ static bool make_weights(struct clv_check_job *job, const struct clv_node *node)
 static bool make_node(struct clv_check_job *job, const struct clv_node *node)
 {
     struct clv_node_tensors *t = &job->tensors[node->id];
+    const struct clv_shape shape = clv_node_stored_shape(node, job->fusion);
     const struct clv_node *own = clv_node_owner(node, job->fusion, job->training);
     if (node->op->flags & CLV_OP_LOSS || own != node)
-        t->out = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch,
-                                 node->shape.h, node->shape.w, node->shape.c, node->name);
+        t->out = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch, shape.h,
+                                 shape.w, shape.c, node->name);
     else
-        t->out = pixels(job, node->shape, node->name);
+        t->out = pixels(job, shape, node->name);
     if (!t->out)
         return false;
     if (own != node) {
@@ -239,6 +240,19 @@ static bool read_gradients(struct clv_check_job *job)
 
 /* ---- steps ---- */
 
+/* The variant that the tested node is made to take in a pass. */
+static const char *forced(const struct clv_check_job *job, enum clv_pass pass)
+{
+    return job->variant && clv_check_supports(job, pass) ? job->variant : NULL;
+}
+
+/* What of the case's fusions its variant carries out. */
+static void settle(struct clv_check_job *job)
+{
+    job->emit.force_variant = forced(job, CLV_PASS_FORWARD);
+    clv_emit_settle(&job->emit, job->fusion);
+}
+
 static enum clv_err emit_pass(struct clv_check_job *job, const struct clv_node *node,
                               enum clv_pass pass)
 {
@@ -246,8 +260,7 @@ static enum clv_err emit_pass(struct clv_check_job *job, const struct clv_node *
         return CLV_OK;
     if (node->op->flags & CLV_OP_TRAIN_ONLY && !job->training)
         return CLV_OK;
-    const bool forced = job->variant && node == job->tested && clv_check_supports(job, pass);
-    job->emit.force_variant = forced ? job->variant : NULL;
+    job->emit.force_variant = node == job->tested ? forced(job, pass) : NULL;
     return clv_emit_node(&job->emit, node, pass);
 }
 
@@ -263,6 +276,7 @@ enum clv_err clv_check_lower(struct clv_check_job *job)
                                   .fusion = job->fusion,
                                   .node = job->tensors,
                                   .steps = &job->steps};
+    settle(job);
     bool ok = true;
     for (int i = 0; i < g->n_nodes && ok; i++)
         ok = job->fusion[i].dead || make_node(job, g->nodes[i]);

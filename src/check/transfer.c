@@ -58,7 +58,7 @@ enum clv_err clv_check_execute(struct clv_check_job *job)
     for (int i = 0; i < job->separate.n; i++)
         CLV_TRY(put(job, job->separate.tensor[i]));
     if (!job->options.no_kernels)
-        CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, 0, job->steps.n));
+        CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, 0, job->steps.n, false));
     CLV_TRY(clv_queue_finish(job->dev));
     for (int i = 0; i < job->n_arrays; i++) {
         struct clv_check_array *a = &job->array[i];

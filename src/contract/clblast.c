@@ -5,9 +5,9 @@
 
 CLV_SOURCE(contract_gradient);
 
-static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_pass pass)
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
 {
-    (void)pass;
+    (void)product;
     return clv_gemm_available() && clv_conv_is_dense(c) && caps->max_work_group >= 64;
 }
 
@@ -30,8 +30,9 @@ static enum clv_err emit_mask(struct clv_emit *e, const struct clv_contract *p, 
                                            CLV_I32(e->batch), CLV_I32(cols), CLV_I32(pitch))});
 }
 
-static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
+    (void)param;
     const struct clv_conv *c = &p->conv;
     struct clv_tensor *part = clv_emit_scratch(e, CLV_F32, (int64_t)e->batch * c->co, "product");
     struct clv_tensor *x;
@@ -69,13 +70,15 @@ static enum clv_err emit_bias(struct clv_emit *e, const struct clv_contract *p)
                                            CLV_I32(p->conv.co), CLV_I32(clv_y_pitch(p, p->dy)))});
 }
 
-static enum clv_err emit_data(struct clv_emit *e, const struct clv_contract *p,
-                              struct clv_tensor *dz)
+static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
+    (void)param;
     const struct clv_conv *c = &p->conv;
     struct clv_tensor *part = clv_emit_scratch(e, CLV_F32, (int64_t)e->batch * c->ci, "product");
+    struct clv_tensor *dz;
     if (!part)
         return CLV_ERR_NOMEM;
+    CLV_TRY(emit_mask(e, p, CLV_PASS_BACKWARD, p->dy, clv_y_pitch(p, p->dy), c->co, &dz));
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
     CLV_TRY(clv_emit_gemm(e, &info,
                           &(struct clv_gemm_step){.trans_b = true,
@@ -93,11 +96,11 @@ static enum clv_err emit_data(struct clv_emit *e, const struct clv_contract *p,
         e, p, &(struct clv_part){.t = part, .rows = e->batch, .lanes = c->ci, .slices = 1});
 }
 
-static enum clv_err backward(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
+    (void)param;
     const struct clv_conv *c = &p->conv;
     struct clv_tensor *x, *dz;
-    CLV_TRY(clv_contract_act_gradient(e, p));
     CLV_TRY(emit_mask(e, p, CLV_PASS_BACKWARD, p->x, clv_x_pitch(p, p->x), c->ci, &x));
     CLV_TRY(emit_mask(e, p, CLV_PASS_BACKWARD, p->dy, clv_y_pitch(p, p->dy), c->co, &dz));
     const struct clv_emit_info info =
@@ -114,14 +117,11 @@ static enum clv_err backward(struct clv_emit *e, const struct clv_contract *p)
                                                   .a = x,
                                                   .b = dz,
                                                   .c = p->dw}));
-    if (p->dbias)
-        CLV_TRY(emit_bias(e, p));
-    return p->dx ? emit_data(e, p, dz) : CLV_OK;
+    return p->dbias ? emit_bias(e, p) : CLV_OK;
 }
 
 const struct clv_schedule clv_schedule_clblast = {
     .name = "clblast",
     .supports = supports,
-    .forward = forward,
-    .backward = backward,
+    .emit = {forward, data, weights},
 };

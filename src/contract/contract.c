@@ -2,6 +2,8 @@
  * that were cut into slices, labels and costs. */
 #include "contract/schedule.h"
 
+#include <string.h>
+
 CLV_SOURCE(contract_gradient);
 CLV_SOURCE(contract_reduce);
 
@@ -62,7 +64,7 @@ enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_cont
     if (p->act == CLV_ACT_LINEAR)
         return CLV_OK;
     const struct clv_emit_info info = aside(p, CLV_PASS_BACKWARD, "activation gradient");
-    const int pixels = p->conv.oh * p->conv.ow;
+    const int pixels = clv_y_height(p) * clv_y_width(p);
     return clv_emit_kernel(
         e, &info,
         &(struct clv_kernel_step){.source = &clv_cl_contract_gradient,
@@ -154,13 +156,77 @@ static enum clv_err check_counts(struct clv_emit *e, const struct clv_contract *
     return CLV_OK;
 }
 
-enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_schedule *schedule,
-                               const struct clv_contract *p, enum clv_pass pass)
+/* Best first; the last takes everything. */
+static const struct clv_schedule *const schedules[] = {
+    &clv_schedule_vector,
+    &clv_schedule_tiled,
+    &clv_schedule_simple,
+};
+
+static const struct clv_schedule *forced(const struct clv_emit *e, const struct clv_conv *c,
+                                         enum clv_product product)
+{
+    const struct clv_schedule *clblast = &clv_schedule_clblast;
+    const bool named = e->force_variant && !strcmp(e->force_variant, clblast->name);
+    if ((named || e->gemm == CLV_GEMM_CLBLAST) && clblast->supports(e->caps, c, product))
+        return clblast;
+    for (size_t i = 0; e->force_variant && i < CLV_COUNT(schedules); i++)
+        if (!strcmp(e->force_variant, schedules[i]->name) &&
+            schedules[i]->supports(e->caps, c, product))
+            return schedules[i];
+    return NULL;
+}
+
+static struct clv_choice choose(const struct clv_emit *e, const struct clv_conv *c,
+                                enum clv_product product)
+{
+    struct clv_choice choice = {.schedule = forced(e, c, product)};
+    for (size_t i = 0; !choice.schedule; i++) {
+        const struct clv_schedule *s = schedules[i];
+        if (s->supports(e->caps, c, product) &&
+            (!s->suits || s->suits(e->caps, c, product, e->batch)))
+            choice.schedule = s;
+    }
+    if (choice.schedule->defaults)
+        choice.schedule->defaults(e->caps, c, product, e->batch, choice.param);
+    return choice;
+}
+
+bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c)
+{
+    const int products = e->training ? CLV_PRODUCTS : 1;
+    for (int i = 0; i < products; i++) {
+        const struct clv_schedule *s = choose(e, c, (enum clv_product)i).schedule;
+        if (!s->pools || !s->pools(c, (enum clv_product)i))
+            return false;
+    }
+    return true;
+}
+
+static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
+                                 enum clv_product product)
+{
+    const struct clv_choice choice = choose(e, &p->conv, product);
+    e->variant = choice.schedule->name;
+    return choice.schedule->emit[product](e, p, choice.param);
+}
+
+static enum clv_err emit_backward(struct clv_emit *e, const struct clv_contract *p)
+{
+    const struct clv_schedule *weights = choose(e, &p->conv, CLV_PRODUCT_WEIGHTS).schedule;
+    if (!p->pool && weights->folds_act && weights->folds_act(&p->conv)) {
+        CLV_TRY(emit_product(e, p, CLV_PRODUCT_WEIGHTS));
+        return p->dx ? emit_product(e, p, CLV_PRODUCT_DATA) : CLV_OK;
+    }
+    if (!p->pool || p->act != CLV_ACT_RELU)
+        CLV_TRY(clv_contract_act_gradient(e, p));
+    if (p->dx)
+        CLV_TRY(emit_product(e, p, CLV_PRODUCT_DATA));
+    return emit_product(e, p, CLV_PRODUCT_WEIGHTS);
+}
+
+enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_contract *p, enum clv_pass pass)
 {
     CLV_TRY(check_counts(e, p));
-    if (!schedule->supports(e->caps, &p->conv, pass)) {
-        schedule = &clv_schedule_simple;
-        e->variant = schedule->name;
-    }
-    return pass == CLV_PASS_FORWARD ? schedule->forward(e, p) : schedule->backward(e, p);
+    return pass == CLV_PASS_FORWARD ? emit_product(e, p, CLV_PRODUCT_FORWARD) : emit_backward(e, p);
 }

@@ -22,9 +22,17 @@ static inline int clv_x_pitch(const struct clv_contract *p, const struct clv_ten
 {
     return (int)(t->h * t->w * t->pitch / ((int64_t)p->conv.ih * p->conv.iw));
 }
+static inline int clv_y_height(const struct clv_contract *p)
+{
+    return p->pool ? p->conv.oh / 2 : p->conv.oh;
+}
+static inline int clv_y_width(const struct clv_contract *p)
+{
+    return p->pool ? p->conv.ow / 2 : p->conv.ow;
+}
 static inline int clv_y_pitch(const struct clv_contract *p, const struct clv_tensor *t)
 {
-    return (int)(t->h * t->w * t->pitch / ((int64_t)p->conv.oh * p->conv.ow));
+    return (int)(t->h * t->w * t->pitch / ((int64_t)clv_y_height(p) * clv_y_width(p)));
 }
 
 /* Written whole, or added to. */
@@ -76,6 +84,7 @@ struct clv_tile clv_vector_tile(const struct clv_caps *caps, int columns);
 const char *clv_vector_options(struct clv_emit *e, const struct clv_tile *t, int act_code);
 bool clv_vector_dense_supports(const struct clv_caps *caps, const struct clv_conv *c);
 CLV_CHECK enum clv_err clv_vector_dense_forward(struct clv_emit *e, const struct clv_contract *p);
-CLV_CHECK enum clv_err clv_vector_dense_backward(struct clv_emit *e, const struct clv_contract *p);
+CLV_CHECK enum clv_err clv_vector_dense_data(struct clv_emit *e, const struct clv_contract *p);
+CLV_CHECK enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct clv_contract *p);
 
 #endif

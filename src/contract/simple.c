@@ -3,11 +3,11 @@
 
 CLV_SOURCE(contract_simple);
 
-static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_pass pass)
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
 {
     (void)caps;
     (void)c;
-    (void)pass;
+    (void)product;
     return true;
 }
 
@@ -17,8 +17,9 @@ static const char *options(struct clv_emit *e, enum clv_act act)
     return code ? clv_emit_options(e, "-DACT=%d", code) : "";
 }
 
-static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
+    (void)param;
     const struct clv_conv *c = &p->conv;
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_FORWARD, "forward");
     const char *opts = options(e, p->act);
@@ -38,8 +39,9 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p)
                      CLV_I32(clv_contract_flags(p->act, false)))});
 }
 
-static enum clv_err backward_data(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
+    (void)param;
     const struct clv_conv *c = &p->conv;
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
     return clv_emit_kernel(
@@ -56,8 +58,9 @@ static enum clv_err backward_data(struct clv_emit *e, const struct clv_contract 
                 CLV_I32(clv_contract_flags(CLV_ACT_LINEAR, p->accumulate)))});
 }
 
-static enum clv_err backward_weights(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
+    (void)param;
     const struct clv_conv *c = &p->conv;
     const int rows = (int)clv_conv_k(c) + 1;
     const int64_t elements = (int64_t)rows * c->co;
@@ -84,16 +87,8 @@ static enum clv_err backward_weights(struct clv_emit *e, const struct clv_contra
         e, p, &(struct clv_part){.t = part, .rows = rows, .lanes = c->co, .slices = slices});
 }
 
-static enum clv_err backward(struct clv_emit *e, const struct clv_contract *p)
-{
-    CLV_TRY(clv_contract_act_gradient(e, p));
-    CLV_TRY(backward_weights(e, p));
-    return p->dx ? backward_data(e, p) : CLV_OK;
-}
-
 const struct clv_schedule clv_schedule_simple = {
     .name = "simple",
     .supports = supports,
-    .forward = forward,
-    .backward = backward,
+    .emit = {forward, data, weights},
 };

@@ -17,7 +17,6 @@ enum {
     SLICE_K = 512,       /* fewest elements of k in a slice */
 };
 
-enum product { PRODUCT_FORWARD, PRODUCT_DATA, PRODUCT_WEIGHTS };
 static const char *const product_name[] = {"forward", "backward data", "backward weights"};
 
 static const struct group *group_for(const struct clv_caps *caps)
@@ -32,9 +31,9 @@ static const struct group *group_for(const struct clv_caps *caps)
     return NULL;
 }
 
-static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_pass pass)
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
 {
-    (void)pass;
+    (void)product;
     return c->groups == 1 && group_for(caps);
 }
 
@@ -45,27 +44,27 @@ struct product_plan {
 };
 
 static struct product_plan plan_product(const struct clv_emit *e, const struct clv_conv *c,
-                                        const struct group *g, enum product what)
+                                        const struct group *g, enum clv_product what)
 {
     const int64_t in = (int64_t)e->batch * c->ih * c->iw, out = (int64_t)e->batch * c->oh * c->ow;
     const int64_t taps = (int64_t)c->kh * c->kw;
     struct product_plan f = {.m = out, .n = c->co, .k = taps * c->ci};
-    if (what == PRODUCT_DATA)
+    if (what == CLV_PRODUCT_DATA)
         f = (struct product_plan){.m = in, .n = c->ci, .k = taps * c->co};
-    else if (what == PRODUCT_WEIGHTS)
+    else if (what == CLV_PRODUCT_WEIGHTS)
         f = (struct product_plan){.m = taps * c->ci + 1, .n = c->co, .k = out};
     const int64_t tiles = clv_div_up(f.m, g->wm * g->rm) * clv_div_up(f.n, g->wn * g->rn);
     f.slices = clv_contract_slices(f.k, SLICE_K, f.m * f.n);
     f.slices = (int)CLV_MIN(f.slices, CLV_MAX(GROUPS_WANTED / tiles, 1));
     f.slice_k = (int)clv_round_up(clv_div_up(f.k, f.slices), g->tk);
     f.slices = (int)clv_div_up(f.k, f.slice_k);
-    f.to_part = f.slices > 1 || what == PRODUCT_WEIGHTS;
+    f.to_part = f.slices > 1 || what == CLV_PRODUCT_WEIGHTS;
     return f;
 }
 
 /* a, b, c as cl/contract_tiled.cl names them. */
 static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
-                                 enum product what, struct clv_tensor *a, struct clv_tensor *b,
+                                 enum clv_product what, struct clv_tensor *a, struct clv_tensor *b,
                                  struct clv_arg out, int x_pitch, int y_pitch)
 {
     const struct group *g = group_for(e->caps);
@@ -77,9 +76,9 @@ static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *
             return CLV_ERR_NOMEM;
         out = (struct clv_arg)CLV_OUT(part.t);
     }
-    const enum clv_act act = what == PRODUCT_FORWARD && !f.to_part ? p->act : CLV_ACT_LINEAR;
-    struct clv_tensor *bias = what == PRODUCT_FORWARD && !f.to_part ? p->bias : NULL;
-    const enum clv_pass pass = what == PRODUCT_FORWARD ? CLV_PASS_FORWARD : CLV_PASS_BACKWARD;
+    const enum clv_act act = what == CLV_PRODUCT_FORWARD && !f.to_part ? p->act : CLV_ACT_LINEAR;
+    struct clv_tensor *bias = what == CLV_PRODUCT_FORWARD && !f.to_part ? p->bias : NULL;
+    const enum clv_pass pass = what == CLV_PRODUCT_FORWARD ? CLV_PASS_FORWARD : CLV_PASS_BACKWARD;
     const struct clv_emit_info info = clv_contract_info(e, p, pass, product_name[what]);
     const char *options =
         clv_emit_options(e, "-DACT=%d -DPASS=%d -DRM=%d -DRN=%d -DTK=%d -DWM=%d -DWN=%d",
@@ -99,35 +98,38 @@ static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *
             clv_args(CLV_IN(e->state), CLV_IN(a), CLV_IN(b), CLV_IN(bias ? bias : b), out,
                      CLV_GEOMETRY(&p->conv, x_pitch, y_pitch), CLV_I32(f.m), CLV_I32(f.slice_k),
                      CLV_I32(f.to_part), CLV_I32(bias != NULL),
-                     CLV_I32(clv_contract_flags(act, what == PRODUCT_DATA && p->accumulate)))}));
+                     CLV_I32(clv_contract_flags(act, what == CLV_PRODUCT_DATA && p->accumulate)))}));
     if (!f.to_part)
         return CLV_OK;
-    return what == PRODUCT_FORWARD ? clv_contract_reduce_output(e, p, &part)
-           : what == PRODUCT_DATA  ? clv_contract_reduce_data(e, p, &part)
+    return what == CLV_PRODUCT_FORWARD ? clv_contract_reduce_output(e, p, &part)
+           : what == CLV_PRODUCT_DATA  ? clv_contract_reduce_data(e, p, &part)
                                    : clv_contract_reduce_weights(e, p, &part);
 }
 
-static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    return emit_product(e, p, PRODUCT_FORWARD, p->x, p->w, (struct clv_arg)CLV_OUT(p->y),
+    (void)param;
+    return emit_product(e, p, CLV_PRODUCT_FORWARD, p->x, p->w, (struct clv_arg)CLV_OUT(p->y),
                         clv_x_pitch(p, p->x), clv_y_pitch(p, p->y));
 }
 
-static enum clv_err backward(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    CLV_TRY(clv_contract_act_gradient(e, p));
-    CLV_TRY(emit_product(e, p, PRODUCT_WEIGHTS, p->x, p->dy, (struct clv_arg){0},
-                         clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy)));
-    if (!p->dx)
-        return CLV_OK;
-    return emit_product(e, p, PRODUCT_DATA, p->dy, p->w,
+    (void)param;
+    return emit_product(e, p, CLV_PRODUCT_DATA, p->dy, p->w,
                         (struct clv_arg)CLV_OUT_OR_ADD(p->dx, p->accumulate), clv_x_pitch(p, p->dx),
                         clv_y_pitch(p, p->dy));
+}
+
+static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
+{
+    (void)param;
+    return emit_product(e, p, CLV_PRODUCT_WEIGHTS, p->x, p->dy, (struct clv_arg){0},
+                        clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy));
 }
 
 const struct clv_schedule clv_schedule_tiled = {
     .name = "tiled",
     .supports = supports,
-    .forward = forward,
-    .backward = backward,
+    .emit = {forward, data, weights},
 };

@@ -309,40 +309,48 @@ static enum clv_err emit_weights(struct clv_emit *e, const struct clv_contract *
 
 /* ---- the schedule ---- */
 
-static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_pass pass)
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
 {
     if (caps->gpu_path)
         return false;
     if (clv_conv_is_dense(c))
         return clv_vector_dense_supports(caps, c);
-    if (pass == CLV_PASS_FORWARD)
-        return forward_fits(caps, c);
     const struct clv_conv back = transposed(c);
-    return forward_fits(caps, &back) && weights_fit(caps, c);
+    return product == CLV_PRODUCT_FORWARD ? forward_fits(caps, c)
+           : product == CLV_PRODUCT_DATA  ? c->groups == 1 && forward_fits(caps, &back)
+                                          : weights_fit(caps, c);
 }
 
-static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p)
+/* The dense passes read dz several times: there it is computed once, beforehand. */
+static bool folds_act(const struct clv_conv *c)
 {
-    if (clv_conv_is_dense(&p->conv))
-        return clv_vector_dense_forward(e, p);
-    return emit_forward(e, p, &p->conv, p->x, p->y, false);
+    return !clv_conv_is_dense(c);
 }
 
-/* Weights first: that pass leaves dz in dy's place. */
-static enum clv_err backward(struct clv_emit *e, const struct clv_contract *p)
+static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    if (clv_conv_is_dense(&p->conv))
-        return clv_vector_dense_backward(e, p);
-    CLV_TRY(emit_weights(e, p));
-    if (!p->dx)
-        return CLV_OK;
+    (void)param;
+    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_forward(e, p)
+                                       : emit_forward(e, p, &p->conv, p->x, p->y, false);
+}
+
+static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
+{
+    (void)param;
     const struct clv_conv back = transposed(&p->conv);
-    return emit_forward(e, p, &back, p->dy, p->dx, true);
+    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_data(e, p)
+                                       : emit_forward(e, p, &back, p->dy, p->dx, true);
+}
+
+static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
+{
+    (void)param;
+    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_weights(e, p) : emit_weights(e, p);
 }
 
 const struct clv_schedule clv_schedule_vector = {
     .name = "vector",
     .supports = supports,
-    .forward = forward,
-    .backward = backward,
+    .folds_act = folds_act,
+    .emit = {forward, data, weights},
 };

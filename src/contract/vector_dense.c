@@ -128,10 +128,14 @@ enum clv_err clv_vector_dense_forward(struct clv_emit *e, const struct clv_contr
         e, p, &(struct clv_part){.t = part, .rows = e->batch, .lanes = f.lanes, .slices = slices});
 }
 
-static enum clv_err emit_data(struct clv_emit *e, const struct clv_contract *p,
-                              const struct dense_plan *f, const char *options)
+enum clv_err clv_vector_dense_data(struct clv_emit *e, const struct clv_contract *p)
 {
     const struct clv_conv *c = &p->conv;
+    struct dense_plan f;
+    (void)make_plan(e->caps, c, &f);
+    const char *options = clv_vector_options(e, &f.tile, 0);
+    if (!options)
+        return CLV_ERR_NOMEM;
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
     return clv_emit_kernel(
         e, &info,
@@ -139,20 +143,24 @@ static enum clv_err emit_data(struct clv_emit *e, const struct clv_contract *p,
                                   .name = "contract_vector_dense_data",
                                   .options = options,
                                   .dims = 1,
-                                  .global = {(size_t)clv_div_up(c->ci, f->data_in)},
+                                  .global = {(size_t)clv_div_up(c->ci, f.data_in)},
                                   .local = {1},
                                   clv_args(CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w),
                                            CLV_OUT_OR_ADD(p->dx, p->accumulate), CLV_I32(c->ci),
                                            CLV_I32(c->co), CLV_I32(clv_y_pitch(p, p->dy)),
-                                           CLV_I32(clv_x_pitch(p, p->dx)), CLV_I32(f->data_in),
-                                           CLV_I32(f->data_rows), CLV_I32(p->accumulate),
-                                           CLV_LOCAL(data_bytes(f, c)))});
+                                           CLV_I32(clv_x_pitch(p, p->dx)), CLV_I32(f.data_in),
+                                           CLV_I32(f.data_rows), CLV_I32(p->accumulate),
+                                           CLV_LOCAL(data_bytes(&f, c)))});
 }
 
-static enum clv_err emit_weights(struct clv_emit *e, const struct clv_contract *p,
-                                 const struct dense_plan *f, const char *options)
+enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct clv_contract *p)
 {
     const struct clv_conv *c = &p->conv;
+    struct dense_plan f;
+    (void)make_plan(e->caps, c, &f);
+    const char *options = clv_vector_options(e, &f.tile, 0);
+    if (!options)
+        return CLV_ERR_NOMEM;
     const struct clv_emit_info info =
         clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward weights");
     return clv_emit_kernel(
@@ -162,24 +170,12 @@ static enum clv_err emit_weights(struct clv_emit *e, const struct clv_contract *
             .name = "contract_vector_dense_weights",
             .options = options,
             .dims = 2,
-            .global = {(size_t)clv_div_up(c->ci, f->weights_in),
-                       (size_t)clv_div_up(f->blocks, f->weights_blocks)},
+            .global = {(size_t)clv_div_up(c->ci, f.weights_in),
+                       (size_t)clv_div_up(f.blocks, f.weights_blocks)},
             .local = {1, 1},
             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(p->dw),
                      CLV_OUT(p->dbias ? p->dbias : p->dw), CLV_I32(c->ci), CLV_I32(c->co),
                      CLV_I32(clv_x_pitch(p, p->x)), CLV_I32(clv_y_pitch(p, p->dy)),
-                     CLV_I32(f->weights_in), CLV_I32(f->weights_blocks), CLV_I32(f->weights_rows),
-                     CLV_I32(p->dbias != NULL), CLV_LOCAL(weights_bytes(f)))});
-}
-
-enum clv_err clv_vector_dense_backward(struct clv_emit *e, const struct clv_contract *p)
-{
-    struct dense_plan f;
-    (void)make_plan(e->caps, &p->conv, &f);
-    const char *options = clv_vector_options(e, &f.tile, 0);
-    if (!options)
-        return CLV_ERR_NOMEM;
-    CLV_TRY(clv_contract_act_gradient(e, p));
-    CLV_TRY(emit_weights(e, p, &f, options));
-    return p->dx ? emit_data(e, p, &f, options) : CLV_OK;
+                     CLV_I32(f.weights_in), CLV_I32(f.weights_blocks), CLV_I32(f.weights_rows),
+                     CLV_I32(p->dbias != NULL), CLV_LOCAL(weights_bytes(&f)))});
 }

@@ -107,6 +107,8 @@ void clv_graph_print_json(const struct clv_graph *g, struct clv_str *out);
 struct clv_fusion {
     enum clv_act act;            /* conv2d, dense: activation applied by their own epilogue */
     const struct clv_node *act_node;  /* the node that act came from: its output is this node's output */
+    const struct clv_node *pool; /* conv2d: the 2 x 2 max-pool behind it and its activation, whose output
+                                  * is this node's output; a candidate until clv_emit_settle() */
     const struct clv_node *fused_into;/* this node's work is done by that node; emit nothing */
     const struct clv_node *softmax;   /* loss: takes the logits of this softmax (or sigmoid) node and writes its output too */
     bool dead;                   /* does not reach the roots */
@@ -123,5 +125,8 @@ void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bo
  * way: the answer may be a view in turn. */
 const struct clv_node *clv_node_owner(const struct clv_node *node, const struct clv_fusion *fusion,
                                       bool training);
+
+/* What is stored for node's output: its shape, or the pooled one where a pool was fused behind it. */
+struct clv_shape clv_node_stored_shape(const struct clv_node *node, const struct clv_fusion *fusion);
 
 #endif

@@ -45,6 +45,12 @@ struct clv_op {
     enum clv_err (*infer)(struct clv_graph *g, struct clv_node *node);
     /* May be NULL: no arithmetic worth counting. */
     void (*cost)(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost);
+    /* Whether the node is the 2 x 2 maximum (stride 2, no padding) that a contraction may take over;
+     * NULL = never. */
+    bool (*halves)(const struct clv_node *node);
+    /* Ops whose epilogue can take such a pool behind it (and behind its activation): whether it will on
+     * this device. NULL = never. */
+    bool (*takes_pool)(const struct clv_emit *e, const struct clv_node *node);
     /* Best first; the last supports everything and is named "simple"; {0} ends. NULL for views and inputs. */
     const struct clv_variant *variants;
 };

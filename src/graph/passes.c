@@ -77,6 +77,18 @@ static void fuse_activation(const struct clv_graph *g, const struct clv_node *ac
     fusion[act->id].fused_into = producer;
 }
 
+/* Only the pool may need the values before it. */
+static void fuse_pool(const struct clv_graph *g, const struct clv_node *pool,
+                      struct clv_fusion *fusion)
+{
+    const struct clv_node *before = pool->in[0], *into = fusion[before->id].fused_into, *user = NULL;
+    const struct clv_node *producer = into && fusion[into->id].act_node == before ? into : before;
+    if (!producer->op->takes_pool || count_users(g, fusion, before, &user) != 1)
+        return;
+    fusion[producer->id].pool = pool;
+    fusion[pool->id].fused_into = producer;
+}
+
 void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
                       bool fuse, struct clv_fusion *fusion)
 {
@@ -90,7 +102,16 @@ void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bo
     for (int i = 0; i < g->n_nodes; i++) {
         if (!fusion[i].dead && g->nodes[i]->op->flags & CLV_OP_ACT)
             fuse_activation(g, g->nodes[i], fusion);
+        if (!fusion[i].dead && g->nodes[i]->op->halves && g->nodes[i]->op->halves(g->nodes[i]))
+            fuse_pool(g, g->nodes[i], fusion);
     }
+}
+
+struct clv_shape clv_node_stored_shape(const struct clv_node *node, const struct clv_fusion *fusion)
+{
+    const struct clv_node *into = fusion[node->id].fused_into;
+    const struct clv_node *pool = fusion[into ? into->id : node->id].pool;
+    return pool ? pool->shape : node->shape;
 }
 
 const struct clv_node *clv_node_owner(const struct clv_node *node, const struct clv_fusion *fusion,

@@ -27,15 +27,29 @@ void clv_contract_op_cost(const struct clv_conv *c, enum clv_pass pass, struct c
         products * sizeof(float) * ((double)c->ih * c->iw * c->ci + (double)c->oh * c->ow * c->co);
 }
 
-enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *node,
-                                  const struct clv_conv *c, enum clv_pass pass,
-                                  const struct clv_schedule *schedule)
+bool clv_contract_op_supports(const struct clv_schedule *schedule, const struct clv_caps *caps,
+                              const struct clv_conv *c, enum clv_pass pass)
 {
-    if (e->gemm == CLV_GEMM_CLBLAST && schedule != &clv_schedule_clblast &&
-        clv_schedule_clblast.supports(e->caps, c, pass)) {
-        schedule = &clv_schedule_clblast;
-        e->variant = schedule->name;
-    }
+    if (pass == CLV_PASS_FORWARD)
+        return schedule->supports(caps, c, CLV_PRODUCT_FORWARD);
+    return schedule->supports(caps, c, CLV_PRODUCT_DATA) ||
+           schedule->supports(caps, c, CLV_PRODUCT_WEIGHTS);
+}
+
+/* Written by forward, read by backward. */
+static enum clv_err pool_mask(struct clv_emit *e, const struct clv_node *node,
+                              struct clv_contract *p)
+{
+    p->pool = e->fusion[node->id].pool != NULL;
+    if (!p->pool || !e->training)
+        return CLV_OK;
+    p->mask = clv_emit_saved(e, node, 0, CLV_U8, p->y->n * p->y->h * p->y->w * p->y->c, "argmax");
+    return p->mask ? CLV_OK : CLV_ERR_NOMEM;
+}
+
+enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *node,
+                                  const struct clv_conv *c, enum clv_pass pass)
+{
     const bool bias = node->n_weights > 1;
     struct clv_contract p = {
         .node = node,
@@ -46,11 +60,12 @@ enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *nod
         .bias = bias ? clv_emit_weight(e, node, 1) : NULL,
         .y = clv_emit_out(e, node),
     };
+    CLV_TRY(pool_mask(e, node, &p));
     if (pass == CLV_PASS_BACKWARD) {
         p.dy = clv_emit_grad_out(e, node);
         p.dw = clv_emit_weight_grad(e, node, 0);
         p.dbias = bias ? clv_emit_weight_grad(e, node, 1) : NULL;
         CLV_TRY(clv_emit_grad_in(e, node, 0, &p.dx, &p.accumulate));
     }
-    return clv_contract_emit(e, schedule, &p, pass);
+    return clv_contract_emit(e, &p, pass);
 }

@@ -14,29 +14,25 @@ CLV_CHECK enum clv_err clv_contract_op_weights(struct clv_graph *g, struct clv_n
                                                bool use_bias);
 /* Arithmetic of a sample: forward one product, backward two. */
 void clv_contract_op_cost(const struct clv_conv *c, enum clv_pass pass, struct clv_cost *cost);
-/* Tensors of the node, then the schedule's steps; CLBlast's where it was asked for and takes the
- * problem. */
+/* Tensors of the node, then the steps of each product's chosen schedule. */
 CLV_CHECK enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *node,
-                                            const struct clv_conv *c, enum clv_pass pass,
-                                            const struct clv_schedule *schedule);
+                                            const struct clv_conv *c, enum clv_pass pass);
+/* A schedule takes a pass when it takes one of its products; the others go to the next that does. */
+bool clv_contract_op_supports(const struct clv_schedule *schedule, const struct clv_caps *caps,
+                              const struct clv_conv *c, enum clv_pass pass);
 
-/* Row functions of a variant table for clv_schedule_NAME, which are named NAME_supports and NAME_emit,
- * from the op's
+/* Defines NAME_supports for clv_schedule_NAME from the op's
  *     static struct clv_conv geometry_of(struct clv_emit *e, const struct clv_node *node)
- * where e is NULL as long as there are no tensors. The rows are CLV_CONTRACT_VARIANT(NAME). */
+ * where e is NULL as long as there are no tensors. The variant table's rows are
+ * CLV_CONTRACT_VARIANT(NAME), all with the op's one emit(): which schedule runs is each product's choice,
+ * a row only gives it a name to ask for. */
 #define CLV_CONTRACT_SCHEDULE(schedule, geometry_of)                                               \
     static bool schedule##_supports(const struct clv_caps *caps, const struct clv_node *node,      \
                                     enum clv_pass pass)                                            \
     {                                                                                              \
         const struct clv_conv c = geometry_of(NULL, node);                                         \
-        return clv_schedule_##schedule.supports(caps, &c, pass);                                   \
-    }                                                                                              \
-    static enum clv_err schedule##_emit(struct clv_emit *e, const struct clv_node *node,           \
-                                        enum clv_pass pass)                                        \
-    {                                                                                              \
-        const struct clv_conv c = geometry_of(e, node);                                            \
-        return clv_contract_op_emit(e, node, &c, pass, &clv_schedule_##schedule);                  \
+        return clv_contract_op_supports(&clv_schedule_##schedule, caps, &c, pass);                 \
     }
-#define CLV_CONTRACT_VARIANT(schedule) {#schedule, schedule##_supports, schedule##_emit}
+#define CLV_CONTRACT_VARIANT(schedule) {#schedule, schedule##_supports, emit}
 
 #endif

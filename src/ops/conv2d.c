@@ -149,6 +149,18 @@ static void conv2d_cost(const struct clv_node *node, enum clv_pass pass, struct 
     clv_contract_op_cost(&c, pass, cost);
 }
 
+static bool takes_pool(const struct clv_emit *e, const struct clv_node *node)
+{
+    const struct clv_conv c = geometry_of(NULL, node);
+    return clv_contract_takes_pool(e, &c);
+}
+
+static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass)
+{
+    const struct clv_conv c = geometry_of(e, node);
+    return clv_contract_op_emit(e, node, &c, pass);
+}
+
 CLV_CONTRACT_SCHEDULE(vector, geometry_of)
 CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
 CLV_CONTRACT_SCHEDULE(simple, geometry_of)
@@ -170,5 +182,6 @@ const struct clv_op clv_op_conv2d = {
     .flags = CLV_OP_FUSES_ACT,
     .infer = conv2d_infer,
     .cost = conv2d_cost,
+    .takes_pool = takes_pool,
     .variants = conv2d_variants,
 };

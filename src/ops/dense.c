@@ -73,6 +73,12 @@ static void dense_cost(const struct clv_node *node, enum clv_pass pass, struct c
     clv_contract_op_cost(&c, pass, cost);
 }
 
+static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass)
+{
+    const struct clv_conv c = geometry_of(e, node);
+    return clv_contract_op_emit(e, node, &c, pass);
+}
+
 CLV_CONTRACT_SCHEDULE(vector, geometry_of)
 CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
 CLV_CONTRACT_SCHEDULE(clblast, geometry_of)

@@ -77,6 +77,12 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum c
     return pass == CLV_PASS_FORWARD ? emit_forward(e, node, wide) : emit_backward(e, node, wide);
 }
 
+static bool halves(const struct clv_node *node)
+{
+    const struct clv_pool p = clv_pool_of(node);
+    return p.size[0] == 2 && p.size[1] == 2 && p.disjoint && p.stride[0] == 2 && p.stride[1] == 2;
+}
+
 CLV_LAUNCH_VARIANTS(static const struct clv_variant maxpool2d_variants[])
 
 const struct clv_op clv_op_maxpool2d = {
@@ -88,5 +94,6 @@ const struct clv_op clv_op_maxpool2d = {
     .n_in_max = 1,
     .infer = clv_pool_infer,
     .cost = clv_pool_cost,
+    .halves = halves,
     .variants = maxpool2d_variants,
 };

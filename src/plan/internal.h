@@ -36,6 +36,7 @@ struct clv_plan {
     struct clv_plan_map map;
     struct clv_separate separate;
     struct clv_plan_memory memory;
+    uint64_t prepared;               /* the store's version that prepared tensors were derived from */
     struct clv_ring_entry ring[CLV_PLAN_RING];
 };
 

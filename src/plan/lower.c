@@ -15,8 +15,8 @@ static enum clv_err make_node_tensors(struct clv_plan *p, struct clv_emit *e,
                                       const struct clv_node *node)
 {
     struct clv_node_tensors *t = &p->node[node->id];
-    CLV_TRY(new_tensor(e, &t->out, CLV_MEMORY_ACTIVATION, CLV_F32, p->params.batch, node->shape,
-                       node->name));
+    CLV_TRY(new_tensor(e, &t->out, CLV_MEMORY_ACTIVATION, CLV_F32, p->params.batch,
+                       clv_node_stored_shape(node, p->fusion), node->name));
     const struct clv_node *owner = clv_node_owner(node, p->fusion, p->params.training);
     t->out->alias = owner != node ? p->node[owner->id].out : NULL;
     for (int i = 0; i < node->n_weights; i++) {
@@ -82,6 +82,7 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
                          .training = q->training, .gemm = q->gemm, .fusion = p->fusion,
                          .node = p->node, .steps = &p->steps};
     clv_graph_passes(p->graph, q->root, loss, !q->no_fusion, p->fusion);
+    clv_emit_settle(&e, p->fusion);
     CLV_TRY(make_io_tensors(p, &e));
     e.state = p->state;
     e.targets = p->targets;

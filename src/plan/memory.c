@@ -33,6 +33,10 @@ static void extend(void *priv, struct clv_tensor *t, enum clv_arg_kind kind)
         p->first = s->step;
     }
     p->last = s->step;
+    if (root->keeps) {
+        p->first = 0;
+        p->last = INT_MAX;
+    }
 }
 
 static int by_size(const void *a, const void *b)

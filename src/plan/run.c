@@ -37,7 +37,11 @@ static enum clv_err read_back(struct clv_plan *p, struct clv_tensor *t, void *ho
 static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r, size_t slot_used)
 {
     CLV_TRY(upload(p, r, slot_used));
-    CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n));
+    const bool prepared = !p->params.training && p->prepared == p->store->version;
+    CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n, prepared));
+    if (p->params.training)
+        p->store->version++;
+    p->prepared = p->store->version;
     CLV_TRY(read_back(p, p->output, r->output));
     if (p->loss)
         CLV_TRY(read_back(p, p->loss, r->loss));

@@ -40,6 +40,7 @@ static enum clv_err append(struct clv_emit *e, const struct clv_emit_info *info,
     *dst = *step;
     dst->node = info->node;
     dst->pass = info->pass;
+    dst->prepare = info->prepare;
     dst->flops = info->flops;
     dst->bytes = info->bytes;
     dst->variant = e->variant ? e->variant : "";
@@ -73,6 +74,14 @@ struct clv_tensor *clv_emit_scratch(struct clv_emit *e, enum clv_dtype dtype, in
                                     const char *name)
 {
     return clv_emit_tensor(e, CLV_MEMORY_SCRATCH, dtype, 1, 1, 1, count, name);
+}
+
+struct clv_tensor *clv_emit_prepared(struct clv_emit *e, int64_t count, const char *name)
+{
+    struct clv_tensor *t = clv_emit_scratch(e, CLV_F32, count, name);
+    if (t)
+        t->keeps = !e->training;
+    return t;
 }
 
 struct clv_tensor *clv_emit_saved(struct clv_emit *e, const struct clv_node *node, int slot,
@@ -245,6 +254,17 @@ enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_info *info,
                            struct clv_tensor *dst, uint32_t pattern)
 {
     return append(e, info, &(struct clv_step){.kind = CLV_STEP_FILL, .u.fill = {dst, pattern}});
+}
+
+void clv_emit_settle(const struct clv_emit *e, struct clv_fusion *fusion)
+{
+    for (int i = 0; i < e->graph->n_nodes; i++) {
+        const struct clv_node *node = e->graph->nodes[i], *pool = fusion[i].pool;
+        if (!pool || node->op->takes_pool(e, node))
+            continue;
+        fusion[pool->id].fused_into = NULL;
+        fusion[i].pool = NULL;
+    }
 }
 
 enum clv_err clv_emit_node(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass)

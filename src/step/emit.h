@@ -55,11 +55,21 @@ struct clv_tensor *clv_emit_saved(struct clv_emit *e, const struct clv_node *nod
                                   enum clv_dtype dtype, int64_t count, const char *name);
 struct clv_tensor *clv_emit_scratch(struct clv_emit *e, enum clv_dtype dtype, int64_t count,
                                     const char *name);
+/* Derived from weights alone (packed or transformed filters), by steps with info.prepare. In training
+ * every step derives it anew and it is scratch; elsewhere it stays, and those steps run only when the
+ * weights have changed. */
+struct clv_tensor *clv_emit_prepared(struct clv_emit *e, int64_t count, const char *name);
 struct clv_tensor *clv_emit_tensor(struct clv_emit *e, enum clv_memory memory, enum clv_dtype dtype,
                                    int64_t n, int64_t h, int64_t w, int64_t c, const char *name);
 
 /* ---- steps ---- */
-struct clv_emit_info { const struct clv_node *node; enum clv_pass pass; const char *what; double flops, bytes; };
+struct clv_emit_info {
+    const struct clv_node *node;
+    enum clv_pass pass;
+    const char *what;
+    double flops, bytes;
+    bool prepare;                    /* writes only prepared tensors, from weights alone */
+};
 /* Appends a kernel step; k and its args are copied, strings too. `what` completes the label:
  * node name + " " + what ("forward", "backward data"). A global size of 0 is rounded up to 1 and
  * global is rounded up to a multiple of local. */
@@ -75,6 +85,9 @@ CLV_CHECK enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_i
 #define clv_args(...)                                                                              \
     .args = (const struct clv_arg[]){__VA_ARGS__},                                                 \
     .n_args = (int)(sizeof((const struct clv_arg[]){__VA_ARGS__}) / sizeof(struct clv_arg))
+
+/* Takes back the fusions that no schedule on this device carries out; before tensors are made. */
+void clv_emit_settle(const struct clv_emit *e, struct clv_fusion *fusion);
 
 /* The op's first supporting variant (or force_variant), with e->variant set. Views emit nothing. */
 CLV_CHECK enum clv_err clv_emit_node(struct clv_emit *e, const struct clv_node *node,

@@ -25,9 +25,11 @@ static enum clv_err enqueue(struct clv_device *dev, const struct clv_step *s, in
     return CLV_OK;
 }
 
-enum clv_err clv_steps_enqueue(struct clv_device *dev, const struct clv_steps *s, int first, int last)
+enum clv_err clv_steps_enqueue(struct clv_device *dev, const struct clv_steps *s, int first, int last,
+                               bool prepared)
 {
     for (int i = first; i < last; i++)
-        CLV_TRY(enqueue(dev, &s->step[i], i));
+        if (!prepared || !s->step[i].prepare)
+            CLV_TRY(enqueue(dev, &s->step[i], i));
     return CLV_OK;
 }

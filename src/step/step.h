@@ -71,6 +71,7 @@ struct clv_step {
     const char *variant;          /* "vector" */
     const struct clv_node *node;  /* NULL: update, loader */
     enum clv_pass pass;
+    bool prepare;                 /* depends on weights alone: need not run while they stay */
     double flops, bytes;          /* at full batch, for profiles; 0 = not counted */
     struct clv_kernel *bound;     /* KERNEL: after clv_steps_bind() */
     union {                       /* by kind */
@@ -111,8 +112,9 @@ enum { CLV_GUARD_BYTES = 256, CLV_GUARD_WORD = 0x5afe5afe }; /* zone on either s
 /* Creates the kernels and sets their arguments; every tensor must have its buffer. Work-groups become
  * smaller where a kernel takes no larger ones and its step allows; else CLV_ERR_UNSUPPORTED. */
 CLV_CHECK enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s);
-/* Enqueues steps [first, last) without waiting. */
+/* Enqueues steps [first, last) without waiting; without those that prepare if the prepared tensors are
+ * still good. */
 CLV_CHECK enum clv_err clv_steps_enqueue(struct clv_device *dev, const struct clv_steps *s, int first,
-                                         int last);
+                                         int last, bool prepared);
 
 #endif

@@ -142,6 +142,7 @@ enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g,
         return clv_fail_nomem(clv_device_error(dev), "the parameter store");
     s->dev = dev;
     s->n_slots = training ? n_slots : 0;
+    s->version = 1;
     enum clv_err err = list_params(s, g);
     if (!err)
         err = place_params(s);
@@ -242,5 +243,6 @@ enum clv_err clv_store_read(struct clv_store *s, const struct clv_tensor *t, flo
 
 enum clv_err clv_store_write(struct clv_store *s, const struct clv_tensor *t, const float *host)
 {
+    s->version++;
     return clv_queue_write_wait(s->dev, t->buffer, t->offset * 4, host, (size_t)t->c * 4);
 }

@@ -40,6 +40,7 @@ struct clv_store {
     int n_segments;
     int n_slots;
     uint64_t bytes;                /* device memory held */
+    uint64_t version;              /* counts what may have changed weights; starts at 1 */
 };
 
 /* Allocates for the weights of the nodes; training adds gradients and n_slots optimizer slots (zeroed). The graph must outlive it.

@@ -26,6 +26,7 @@ struct clv_tensor {
     int64_t pitch;             /* elements from pixel to pixel, >= c; the next row and sample follow on */
     const char *name;          /* for dumps: "conv2d_1", "conv2d_1/kernel", "d:conv2d_1" */
     struct clv_tensor *alias;  /* memory is that tensor's (views, in-place); NULL = its own */
+    bool keeps;                /* holds its contents from one submission to the next */
     int id;
     /* bound: */
     struct clv_buffer *buffer;

@@ -9,6 +9,18 @@
 static const struct clv_op op_input = {.name = "input", .flags = CLV_OP_INPUT};
 static const struct clv_op op_dense = {.name = "dense", .flags = CLV_OP_FUSES_ACT};
 static const struct clv_op op_pool = {.name = "pool"};
+static bool yes(const struct clv_node *node)
+{
+    return node != NULL;
+}
+static bool takes(const struct clv_emit *e, const struct clv_node *node)
+{
+    (void)e;
+    return node != NULL;
+}
+static const struct clv_op op_conv = {
+    .name = "conv", .flags = CLV_OP_FUSES_ACT, .takes_pool = takes};
+static const struct clv_op op_halve = {.name = "halve", .halves = yes};
 static const struct clv_op op_add = {.name = "add"};
 static const struct clv_op op_relu = {.name = "relu", .flags = CLV_OP_ACT, .act = CLV_ACT_RELU};
 static const struct clv_op op_sigmoid = {
@@ -54,6 +66,42 @@ static void passes(const struct clv_node *root, bool training, bool fuse)
 }
 
 #define F(node) fusion[(node)->id]
+
+Test(passes, pool_goes_into_the_convolution_before_it, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *conv = add(&op_conv, x, NULL), *relu = add(&op_relu, conv, NULL);
+    struct clv_node *halve = add(&op_halve, relu, NULL), *again = add(&op_halve, halve, NULL);
+    conv->shape = relu->shape = (struct clv_shape){5, 7, 3};
+    halve->shape = (struct clv_shape){2, 3, 3};
+    passes(again, true, true);
+    cr_expect_eq(F(conv).pool, halve);
+    cr_expect_eq(F(halve).fused_into, conv);
+    cr_expect_eq(clv_node_owner(halve, fusion, true), conv);
+    cr_expect_null(F(again).fused_into, "a pool is no convolution");
+    const struct clv_node *const same[] = {conv, relu, halve};
+    for (int i = 0; i < 3; i++) {
+        const struct clv_shape s = clv_node_stored_shape(same[i], fusion);
+        cr_expect(s.h == 2 && s.w == 3 && s.c == 3, "%s", same[i]->name);
+    }
+    passes(again, true, false);
+    cr_expect_null(F(conv).pool);
+    cr_expect_eq(clv_node_stored_shape(conv, fusion).h, 5);
+}
+
+Test(passes, pool_stays_where_someone_else_reads_the_values_before_it, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *conv = add(&op_conv, x, NULL), *relu = add(&op_relu, conv, NULL);
+    struct clv_node *halve = add(&op_halve, relu, NULL), *other = add(&op_pool, relu, NULL);
+    struct clv_node *sum = add(&op_add, halve, other);
+    passes(sum, true, true);
+    cr_expect_null(F(conv).pool);
+    cr_expect_null(F(halve).fused_into);
+    struct clv_node *dense = add(&op_dense, x, NULL), *behind = add(&op_halve, dense, NULL);
+    passes(behind, true, true);
+    cr_expect_null(F(behind).fused_into, "dense takes no pool");
+}
 
 Test(passes, activation_goes_into_its_producer, .init = setup)
 {

@@ -80,7 +80,7 @@ static void run(struct bench *b, const char *caps, int h, int w, int c,
     ok(b->ctx, clv_separate_bind(b->dev, &b->steps, &b->separate));
     fill_io(b, e.state);
     ok(b->ctx, clv_steps_bind(b->dev, &b->steps));
-    ok(b->ctx, clv_steps_enqueue(b->dev, &b->steps, 0, b->steps.n));
+    ok(b->ctx, clv_steps_enqueue(b->dev, &b->steps, 0, b->steps.n, false));
     ok(b->ctx, clv_queue_finish(b->dev));
     ok(b->ctx, clv_separate_verify(b->dev, &b->separate));
 }

@@ -24,7 +24,8 @@ static enum clv_err emit(const struct clv_schedule *s, int batch, int in, int st
     struct clv_tensor x = {.n = batch, .h = in, .w = in, .c = channels, .pitch = channels, .name = "x"};
     struct clv_tensor y = {.n = batch, .h = out, .w = out, .c = channels, .pitch = channels, .name = "y"};
     struct clv_tensor other = {.n = 1, .h = 1, .w = 1, .c = 1, .pitch = 1, .name = "w"};
-    struct clv_emit e = {.err = err, .caps = &caps, .batch = batch, .state = &other, .steps = &list};
+    struct clv_emit e = {.err = err, .caps = &caps, .batch = batch, .state = &other,
+                         .force_variant = s->name, .steps = &list};
     const struct clv_contract p = {
         .node = &node,
         .conv = {.ih = in, .iw = in, .ci = channels, .oh = out, .ow = out, .co = channels,
@@ -32,7 +33,7 @@ static enum clv_err emit(const struct clv_schedule *s, int batch, int in, int st
                  .pt = kernel / 2, .pl = kernel / 2, .groups = 1},
         .x = &x, .w = &other, .y = &y, .dy = &y, .dw = &other, .dx = &x,
     };
-    const enum clv_err code = clv_contract_emit(&e, s, &p, pass);
+    const enum clv_err code = clv_contract_emit(&e, &p, pass);
     *steps = list.n;
     clv_steps_finish(&list);
     return code;
