@@ -1,8 +1,7 @@
 /* What every schedule needs around its products: the activation gradient, the second stage of sums
  * that were cut into slices, labels and costs. */
 #include "contract/schedule.h"
-
-#include <string.h>
+#include "contract/selection.h"
 
 CLV_SOURCE(contract_gradient);
 CLV_SOURCE(contract_reduce);
@@ -163,58 +162,44 @@ static const struct clv_schedule *const schedules[] = {
     &clv_schedule_simple,
 };
 
-static const struct clv_schedule *forced(const struct clv_emit *e, const struct clv_conv *c,
-                                         enum clv_product product)
+const struct clv_schedule *clv_contract_schedule(size_t i)
 {
-    const struct clv_schedule *clblast = &clv_schedule_clblast;
-    const bool named = e->force_variant && !strcmp(e->force_variant, clblast->name);
-    if ((named || e->gemm == CLV_GEMM_CLBLAST) && clblast->supports(e->caps, c, product))
-        return clblast;
-    for (size_t i = 0; e->force_variant && i < CLV_COUNT(schedules); i++)
-        if (!strcmp(e->force_variant, schedules[i]->name) &&
-            schedules[i]->supports(e->caps, c, product))
-            return schedules[i];
-    return NULL;
+    return i < CLV_COUNT(schedules) ? schedules[i] : NULL;
 }
 
-static struct clv_choice choose(const struct clv_emit *e, const struct clv_conv *c,
-                                enum clv_product product)
+/* ---- emitting ---- */
+
+static enum clv_err emit_choice(struct clv_emit *e, const struct clv_contract *p,
+                                enum clv_product product, const struct clv_choice *choice)
 {
-    struct clv_choice choice = {.schedule = forced(e, c, product)};
-    for (size_t i = 0; !choice.schedule; i++) {
-        const struct clv_schedule *s = schedules[i];
-        if (s->supports(e->caps, c, product) &&
-            (!s->suits || s->suits(e->caps, c, product, e->batch)))
-            choice.schedule = s;
-    }
-    if (choice.schedule->defaults)
-        choice.schedule->defaults(e->caps, c, product, e->batch, choice.param);
-    return choice;
+    e->variant = choice->schedule->name;
+    return choice->schedule->emit[product](e, p, choice->param);
 }
 
-bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c)
-{
-    const int products = e->training ? CLV_PRODUCTS : 1;
-    for (int i = 0; i < products; i++) {
-        const struct clv_schedule *s = choose(e, c, (enum clv_product)i).schedule;
-        if (!s->pools || !s->pools(c, (enum clv_product)i))
-            return false;
-    }
-    return true;
-}
-
+/* A selection is a file that people edit: what does not fit is said, and passed over. */
 static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
                                  enum clv_product product)
 {
-    const struct clv_choice choice = choose(e, &p->conv, product);
-    e->variant = choice.schedule->name;
-    return choice.schedule->emit[product](e, p, choice.param);
+    const struct clv_problem problem = clv_problem_of(e, p, product);
+    const char *ignored, *why;
+    const struct clv_choice choice = clv_contract_choose(e, &problem, &ignored, &why);
+    if (ignored && e->dev)
+        clv_log(clv_device_context(e->dev), CLV_LOG_WARN, "%s: the selected \"%s\" is ignored: %s",
+                p->node->name, ignored, why);
+    if (e->choices)
+        CLV_TRY(clv_choices_add(e->choices, &problem, &choice, e->err));
+    return emit_choice(e, p, product, &choice);
+}
+
+static bool folds_act(const struct clv_contract *p, const struct clv_schedule *weights)
+{
+    return !p->pool && weights->folds_act && weights->folds_act(&p->conv);
 }
 
 static enum clv_err emit_backward(struct clv_emit *e, const struct clv_contract *p)
 {
-    const struct clv_schedule *weights = choose(e, &p->conv, CLV_PRODUCT_WEIGHTS).schedule;
-    if (!p->pool && weights->folds_act && weights->folds_act(&p->conv)) {
+    const struct clv_problem problem = clv_problem_of(e, p, CLV_PRODUCT_WEIGHTS);
+    if (folds_act(p, clv_contract_choose(e, &problem, NULL, NULL).schedule)) {
         CLV_TRY(emit_product(e, p, CLV_PRODUCT_WEIGHTS));
         return p->dx ? emit_product(e, p, CLV_PRODUCT_DATA) : CLV_OK;
     }
@@ -223,6 +208,15 @@ static enum clv_err emit_backward(struct clv_emit *e, const struct clv_contract 
     if (p->dx)
         CLV_TRY(emit_product(e, p, CLV_PRODUCT_DATA));
     return emit_product(e, p, CLV_PRODUCT_WEIGHTS);
+}
+
+enum clv_err clv_contract_emit_choice(struct clv_emit *e, const struct clv_contract *p,
+                                      enum clv_product product, const struct clv_choice *choice)
+{
+    CLV_TRY(check_counts(e, p));
+    if (product == CLV_PRODUCT_WEIGHTS && !p->pool && !folds_act(p, choice->schedule))
+        CLV_TRY(clv_contract_act_gradient(e, p));
+    return emit_choice(e, p, product, choice);
 }
 
 enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_contract *p, enum clv_pass pass)

@@ -88,12 +88,20 @@ extern const struct clv_schedule clv_schedule_simple;  /* any device, any proble
 extern const struct clv_schedule clv_schedule_clblast; /* dense only, through CLBlast's GEMM */
 
 /* Appends the steps of the problem's pass. Each product has a choice of its own: e->force_variant's
- * schedule where it takes the product, else the first of the schedules that supports and suits it.
+ * schedule where it takes the product, then what e->selection says (contract/selection.h), else the first
+ * of the schedules that supports and suits it. e->choices receives what was chosen.
  * CLV_ERR_SHAPE where the batch's pixels or a filter's elements are more than an int counts. */
 CLV_CHECK enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_contract *p,
                                          enum clv_pass pass);
+/* One product by one choice, with act'(y) applied to dy before weights() where it does not do that
+ * itself: for who times choices. */
+CLV_CHECK enum clv_err clv_contract_emit_choice(struct clv_emit *e, const struct clv_contract *p,
+                                                enum clv_product product,
+                                                const struct clv_choice *choice);
 /* Whether every product that the emitter will ask for can take a fused max-pool. */
-bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c);
+bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c, enum clv_act act);
+/* The schedules, best first; the last takes everything. NULL behind it. */
+const struct clv_schedule *clv_contract_schedule(size_t i);
 
 /* Floating-point operations of one sample in one of the three products. */
 double clv_contract_flops(const struct clv_conv *c);

@@ -2,6 +2,7 @@
 #ifndef CLV_PLAN_INTERNAL_H
 #define CLV_PLAN_INTERNAL_H
 
+#include "contract/selection.h"
 #include "plan/plan.h"
 
 struct clv_plan_segment { uint64_t bytes; struct clv_buffer *buffer; };
@@ -30,6 +31,7 @@ struct clv_plan {
     struct clv_store *store;
     struct clv_plan_params params;
     struct clv_steps steps;
+    struct clv_choices choices;
     struct clv_fusion *fusion;       /* by node id */
     struct clv_node_tensors *node;   /* by node id */
     struct clv_tensor *staging, *state, *targets, *output, *loss;

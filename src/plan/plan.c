@@ -117,6 +117,7 @@ void clv_plan_destroy(struct clv_plan **plan)
     clv_separate_finish(&p->separate);
     clv_plan_map_finish(&p->map);
     clv_steps_finish(&p->steps);
+    clv_choices_finish(&p->choices);
     free(p->fusion);
     free(p->node);
     free(p);
@@ -124,6 +125,8 @@ void clv_plan_destroy(struct clv_plan **plan)
 }
 
 const struct clv_steps *clv_plan_steps(const struct clv_plan *p) { return &p->steps; }
+
+const struct clv_choices *clv_plan_choices(const struct clv_plan *p) { return &p->choices; }
 
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p) { return p->memory; }
 

@@ -19,6 +19,7 @@ struct clv_plan_params {
     bool training;                   /* backward and update too; root is the loss */
     const struct clv_node *root;     /* the loss node (its values come back too), or the output */
     enum clv_gemm_provider gemm;
+    const struct clv_selection *selection; /* what was measured; NULL = defaults. Read while creating */
     bool no_fusion;                  /* every layer by itself */
     bool separate;                   /* every tensor in a guarded buffer of its own */
     bool dry;                        /* to be dumped and measured only: allocates and builds nothing */
@@ -47,6 +48,8 @@ CLV_CHECK enum clv_err clv_plan_create(struct clv_device *dev, const struct clv_
 void clv_plan_destroy(struct clv_plan **p);
 
 const struct clv_steps *clv_plan_steps(const struct clv_plan *p);
+/* What was chosen for each contraction; owned by the plan (contract/selection.h). */
+const struct clv_choices *clv_plan_choices(const struct clv_plan *p);
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);
 
 /* Host memory of ring entry `slot` (0..CLV_PLAN_RING-1), to be filled before it is submitted. Waits

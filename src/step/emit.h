@@ -5,6 +5,8 @@
 
 #include "step/step.h"
 
+struct clv_selection;
+struct clv_choices;
 enum clv_gemm_provider { CLV_GEMM_AUTO, CLV_GEMM_NATIVE, CLV_GEMM_CLBLAST };
 
 /* Tensors of one node, filled by whoever lowers (plan/lower.c, check/). */
@@ -23,6 +25,8 @@ struct clv_emit {
     int batch;
     bool training;
     enum clv_gemm_provider gemm;
+    const struct clv_selection *selection; /* contract/selection.h: what was measured; may be NULL */
+    struct clv_choices *choices;     /* receives each contraction's choice; may be NULL */
     const char *force_variant;       /* tests: take only variants of this name; NULL */
     const struct clv_fusion *fusion; /* by node id */
     struct clv_node_tensors *node;   /* by node id */

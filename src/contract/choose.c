@@ -1,0 +1,132 @@
+/* Who computes a product: what was forced, what was measured, else the first schedule in the list
+ * that supports and suits the problem. */
+#include "contract/selection.h"
+
+#include "base/util.h"
+#include <string.h>
+
+static bool takes(const struct clv_schedule *s, const struct clv_emit *e,
+                  const struct clv_problem *p)
+{
+    return s->supports(e->caps, &p->conv, p->product);
+}
+
+static const struct clv_schedule *forced(const struct clv_emit *e, const struct clv_problem *p)
+{
+    const struct clv_schedule *clblast = &clv_schedule_clblast, *s;
+    const bool named = e->force_variant && !strcmp(e->force_variant, clblast->name);
+    if ((named || e->gemm == CLV_GEMM_CLBLAST) && takes(clblast, e, p))
+        return clblast;
+    for (size_t i = 0; e->force_variant && (s = clv_contract_schedule(i)); i++)
+        if (!strcmp(e->force_variant, s->name) && takes(s, e, p))
+            return s;
+    return NULL;
+}
+
+/* The last schedule takes everything. */
+static const struct clv_schedule *first_that_suits(const struct clv_emit *e,
+                                                   const struct clv_problem *p)
+{
+    for (size_t i = 0;; i++) {
+        const struct clv_schedule *s = clv_contract_schedule(i);
+        if (takes(s, e, p) && (!s->suits || s->suits(e->caps, &p->conv, p->product, p->batch)))
+            return s;
+    }
+}
+
+static struct clv_choice with_defaults(const struct clv_emit *e, const struct clv_problem *p,
+                                       const struct clv_schedule *s)
+{
+    struct clv_choice c = {.schedule = s};
+    if (s->defaults)
+        s->defaults(e->caps, &p->conv, p->product, p->batch, c.param);
+    return c;
+}
+
+struct clv_choice clv_contract_choose(const struct clv_emit *e, const struct clv_problem *p,
+                                      const char **ignored, const char **why)
+{
+    const struct clv_schedule *s = forced(e, p);
+    char key[CLV_PROBLEM_TEXT];
+    const char *text = NULL, *reason = NULL;
+    struct clv_choice c;
+    if (ignored)
+        *ignored = NULL;
+    if (s)
+        return with_defaults(e, p, s);
+    if (e->selection) {
+        clv_problem_text(p, key);
+        text = clv_selection_get(e->selection, key);
+    }
+    if (text && clv_choice_parse(text, e->caps, p, &c, &reason)) {
+        if (c.schedule != &clv_schedule_clblast || e->gemm != CLV_GEMM_NATIVE)
+            return c;
+        reason = "CLBlast was not to be used";
+    }
+    if (ignored)
+        *ignored = text;
+    if (why)
+        *why = reason;
+    return with_defaults(e, p, first_that_suits(e, p));
+}
+
+/* ---- what a tuner tries ---- */
+
+static int add(const struct clv_choice *c, struct clv_choice *out, int n, int max)
+{
+    for (int i = 0; i < n; i++)
+        if (out[i].schedule == c->schedule && !memcmp(out[i].param, c->param, sizeof c->param))
+            return n;
+    if (n < max)
+        out[n++] = *c;
+    return n;
+}
+
+static int add_schedule(const struct clv_emit *e, const struct clv_problem *p,
+                        const struct clv_schedule *s, struct clv_choice *out, int n, int max)
+{
+    enum { MAX = 64 };
+    int param[MAX][CLV_CHOICE_PARAMS] = {{0}};
+    struct clv_choice c = with_defaults(e, p, s);
+    n = add(&c, out, n, max);
+    const int found =
+        s->candidates ? s->candidates(e->caps, &p->conv, p->product, p->batch, param, MAX) : 0;
+    for (int i = 0; i < found; i++) {
+        memcpy(c.param, param[i], sizeof c.param);
+        n = add(&c, out, n, max);
+    }
+    return n;
+}
+
+int clv_contract_candidates(const struct clv_emit *e, const struct clv_problem *p, bool clblast,
+                            struct clv_choice *out, int max)
+{
+    struct clv_emit plain = *e;
+    plain.selection = NULL;
+    plain.gemm = CLV_GEMM_AUTO;
+    const struct clv_choice first = clv_contract_choose(&plain, p, NULL, NULL);
+    const struct clv_schedule *s;
+    int n = add(&first, out, 0, max);
+    for (size_t i = 0; (s = clv_contract_schedule(i)); i++) {
+        const bool reference = s == &clv_schedule_simple && first.schedule != s;
+        if (!reference && takes(s, e, p) &&
+            (!p->pool || (s->pools && s->pools(&p->conv, p->product))))
+            n = add_schedule(e, p, s, out, n, max);
+    }
+    if (clblast && !p->pool && takes(&clv_schedule_clblast, e, p))
+        n = add_schedule(e, p, &clv_schedule_clblast, out, n, max);
+    return n;
+}
+
+bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c, enum clv_act act)
+{
+    const int products = e->training ? CLV_PRODUCTS : 1;
+    const struct clv_contract p = {.conv = *c, .act = act, .pool = true};
+    for (int i = 0; i < products; i++) {
+        const struct clv_problem q = clv_problem_of(e, &p, (enum clv_product)i);
+        const struct clv_schedule *s = clv_contract_choose(e, &q, NULL, NULL).schedule;
+        if (!s->pools || !s->pools(c, q.product))
+            return false;
+    }
+    return true;
+}
