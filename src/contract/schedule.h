@@ -87,4 +87,14 @@ CLV_CHECK enum clv_err clv_vector_dense_forward(struct clv_emit *e, const struct
 CLV_CHECK enum clv_err clv_vector_dense_data(struct clv_emit *e, const struct clv_contract *p);
 CLV_CHECK enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct clv_contract *p);
 
+/* Backward weights of the winograd schedule (winograd_weights.c). param: outputs of a tile in either
+ * direction (2 or 4), rows and vectors of the register tile, tiles summed at a time, input and output
+ * channels of a block (multiples of the register tile's rows and lanes). Takes p->pool; wants dz. */
+bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv_conv *c);
+bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c);
+void clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c,
+                                   int param[CLV_CHOICE_PARAMS]);
+CLV_CHECK enum clv_err clv_winograd_weights(struct clv_emit *e, const struct clv_contract *p,
+                                            const int *param);
+
 #endif
