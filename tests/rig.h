@@ -18,11 +18,12 @@ struct rig {
 
 /* $CLAVICLE_TEST_DEVICE and $CLAVICLE_TEST_CAPS choose what a test binary runs on. Skips loudly where
  * the machine has no device. caps NULL = the environment's. */
-static inline struct rig rig_open(const char *caps)
+static inline struct rig rig_open_as(const char *caps, bool profile)
 {
     struct rig r = {.ctx = clv_context_create(NULL)};
     const struct clv_device_params p = {.select = getenv("CLAVICLE_TEST_DEVICE"),
-                                        .caps = caps ? caps : getenv("CLAVICLE_TEST_CAPS")};
+                                        .caps = caps ? caps : getenv("CLAVICLE_TEST_CAPS"),
+                                        .profile = profile};
     cr_assert(r.ctx);
     const enum clv_err e = clv_device_open(r.ctx, &p, &r.dev);
     if (e == CLV_ERR_NODEV)
@@ -30,6 +31,8 @@ static inline struct rig rig_open(const char *caps)
     cr_assert_eq(e, CLV_OK, "%s", clv_error_text(r.ctx));
     return r;
 }
+
+static inline struct rig rig_open(const char *caps) { return rig_open_as(caps, false); }
 
 static inline void rig_close(struct rig *r)
 {

@@ -10,7 +10,7 @@ enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
     KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
-    KEY_CHECKPOINT, KEY_HELP_ALL,
+    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_HELP_ALL,
 };
 
 struct options {
@@ -54,6 +54,8 @@ static const struct argp_option opts[] = {
     {NULL, 0, NULL, 0, "Engine:", 4},
     {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
+    {"profile", KEY_PROFILE, NULL, 0, "time every step on the device, and the host; a table at the end", 4},
+    {"trace", KEY_TRACE, "FILE", 0, "timeline of the first 200 steps, for chrome://tracing or ui.perfetto.dev", 4},
     {"quiet", KEY_QUIET, NULL, 0, "no progress", 4},
     {"help-all", KEY_HELP_ALL, NULL, 0, "every optimizer, schedule, loss, preprocessing and augmentation with its options", 4},
     {0}};
@@ -81,6 +83,12 @@ static error_t parse_engine(struct options *o, int key, char *arg)
             return EDOM;
         }
         o->run.trainer.separate = true;
+        return 0;
+    case KEY_PROFILE:
+        o->run.fit.profile = true;
+        return 0;
+    case KEY_TRACE:
+        o->run.fit.trace = arg;
         return 0;
     case KEY_QUIET:
         o->quiet = true;
@@ -282,6 +290,8 @@ int cmd_train(int argc, char **argv)
         "  clavicle train lenet --data pneumoniamnist.npz --out runs/c \\\n"
         "      --epochs 30 --monitor val_auc --early-stop 5 \\\n"
         "      --optimizer 'adamw weight_decay=0.01' --schedule 'cosine warmup=99'\n"
+        "  clavicle train tutorial-cnn --data xrays/ --out runs/d --max-steps 20 \\\n"
+        "      --profile --trace trace.json\n"
         "  clavicle train --resume runs/a", children, NULL, NULL};
     struct options o = {.run.fit.on_event = on_event};
     int code = cli_parse(&argp, argc, argv, &o);
@@ -296,6 +306,7 @@ int cmd_train(int argc, char **argv)
                                              o.run.resume ? o.run.resume : o.run.out);
     o.run.device = o.common.device;
     o.run.fit.priv = &progress;
+    progress.profile = o.run.fit.profile;
     cli_catch_interrupt();
     struct clv_context *ctx = cli_context(&o.common);
     const enum clv_err err = clv_run_train(ctx, &o.run, &result);

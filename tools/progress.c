@@ -2,7 +2,9 @@
 
 #include "cli.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct progress progress_init(bool json, bool quiet, const struct clv_run_result *facts, const char *run)
@@ -108,9 +110,37 @@ static void end_json(json_t *o, const struct progress *p, const struct clv_event
     set(o, "bad", json_integer((json_int_t)r->bad));
 }
 
+static double share(double part, double all) { return all > 0 ? part / all : NAN; }
+
+static void profile_json(json_t *o, const struct clv_fit_profile *p)
+{
+    char *steps = clv_timings_json(p->steps, p->n_steps, NULL);
+    json_t *list = steps ? json_loads(steps, 0, NULL) : NULL;
+    set(o, "runs", json_integer((json_int_t)p->runs));
+    set(o, "training_seconds", cli_real(p->seconds));
+    set(o, "device_seconds", cli_real(p->device_seconds));
+    set(o, "device_share", cli_real(share(p->device_seconds, p->seconds)));
+    set(o, "host_cpu_seconds", cli_real(p->host_cpu_seconds));
+    set(o, "host_cpu_share", cli_real(share(p->host_cpu_seconds, p->seconds)));
+    set(o, "steps", list ? list : json_null());
+    free(steps);
+}
+
+static void print_profile(const struct clv_fit_profile *p)
+{
+    char *steps = clv_timings_text(p->steps, p->n_steps, NULL);
+    printf("%s\n", steps ? steps : "");
+    if (p->runs > 1)
+        printf("%.2f ms a step after the first: the device worked %.1f %% of the time, the host "
+               "thread %.2f %% of one core\n", 1e3 * p->seconds / (double)(p->runs - 1),
+               100 * share(p->device_seconds, p->seconds),
+               100 * share(p->host_cpu_seconds, p->seconds));
+    free(steps);
+}
+
 static json_t *event_json(const struct progress *p, const struct clv_event *e)
 {
-    static const char *const kind[] = {"start", "batch", "epoch", "end"};
+    static const char *const kind[] = {"start", "batch", "epoch", "end", "profile"};
     json_t *o = json_pack("{s:s, s:i, s:i, s:o, s:o}", "event", kind[e->kind], "epoch", e->epoch,
                           "epochs", e->epochs, "learning_rate", cli_real(e->learning_rate), "seconds",
                           cli_real(e->seconds));
@@ -118,7 +148,9 @@ static json_t *event_json(const struct progress *p, const struct clv_event *e)
         set(o, "batches", json_integer((json_int_t)e->batches));
     if (e->kind == CLV_EVENT_BATCH)
         set(o, "batch", json_integer((json_int_t)e->batch));
-    if (e->kind != CLV_EVENT_START) {
+    if (e->kind == CLV_EVENT_PROFILE)
+        profile_json(o, e->profile);
+    else if (e->kind != CLV_EVENT_START) {
         set(o, "loss", cli_real(e->loss));
         set(o, "accuracy", cli_real(e->accuracy));
         set(o, "images_per_second", cli_real(e->images_per_second));
@@ -141,8 +173,14 @@ static json_t *event_json(const struct progress *p, const struct clv_event *e)
 
 void progress_event(struct progress *p, const struct clv_event *e)
 {
+    if (e->kind == CLV_EVENT_PROFILE && !p->profile)
+        return; /* only a trace was asked for */
     if (p->json)
         cli_json_line(event_json(p, e));
+    else if (e->kind == CLV_EVENT_PROFILE) {
+        progress_break(p);
+        print_profile(e->profile);
+    }
     if (p->quiet)
         return;
     /* Ten redraws a second are enough for eyes, a line every ten seconds for logs. */

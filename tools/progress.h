@@ -7,6 +7,7 @@
 
 struct progress {
     bool json, quiet, terminal;
+    bool profile;        /* show what a profile found */
     const struct clv_run_result *facts;
     const char *run;
     bool line_open;      /* a line without newline stands on the terminal */

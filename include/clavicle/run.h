@@ -22,7 +22,8 @@ struct clv_run_params {
     const char *model;      /* built-in name or model file */
     const char *data;       /* PATH of a data set */
     const char *out;        /* RUN; NULL only with resume */
-    const char *resume;     /* RUN to go on with: everything else but epochs, patience and max_steps comes from it */
+    const char *resume;     /* RUN to go on with: everything else but epochs, patience,
+                             * max_steps, profile and trace comes from it */
     bool force;             /* replace an existing RUN (only a folder that is one) */
     struct clv_device_params device;
     struct clv_data_params split;

@@ -19,6 +19,7 @@
 #include <clavicle/device.h>
 #include <clavicle/graph.h>
 #include <clavicle/metrics.h>
+#include <clavicle/profile.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -126,7 +127,21 @@ struct clv_batch_source {
 
 struct clv_fit_state;
 
-enum clv_event_kind { CLV_EVENT_START, CLV_EVENT_BATCH, CLV_EVENT_EPOCH, CLV_EVENT_END };
+/* PROFILE comes once before END, when a profile or a trace was asked for. */
+enum clv_event_kind {
+    CLV_EVENT_START, CLV_EVENT_BATCH, CLV_EVENT_EPOCH, CLV_EVENT_END, CLV_EVENT_PROFILE
+};
+
+/* Where the time went while batches were trained on; validation and checkpoints are not in it. */
+struct clv_fit_profile {
+    const struct clv_timing *steps; /* a line per step of the training plan, in their order */
+    size_t n_steps;
+    uint64_t runs;                  /* optimizer steps */
+    /* After the first of them, at whose launch drivers may still compile: */
+    double seconds;                 /* wall clock */
+    double device_seconds;          /* sum of the steps on the device */
+    double host_cpu_seconds;        /* processor time of the thread that called fit; decoders are others */
+};
 
 struct clv_event {
     enum clv_event_kind kind;
@@ -141,6 +156,7 @@ struct clv_event {
     double wait_seconds;               /* time spent waiting for data since fit began */
     bool best;                         /* EPOCH: the monitored value is the best so far */
     const char *stop_reason;           /* END: "epochs", "early stopping", "cancelled", "max_steps" */
+    const struct clv_fit_profile *profile; /* PROFILE; valid during the call */
 };
 
 struct clv_fit_params {
@@ -165,6 +181,9 @@ struct clv_fit_params {
     int (*on_checkpoint)(void *priv, const struct clv_fit_state *state, bool epoch_end, bool best);
     double checkpoint_seconds; /* 0 = only after epochs */
     const struct clv_fit_state *resume; /* what on_checkpoint saw; NULL = from the beginning */
+    /* Both need a device that was opened with profile. The results are the same, bit for bit. */
+    bool profile;              /* time every step and send a PROFILE event */
+    const char *trace;         /* file for a Chrome trace: all epochs, the first 200 steps; NULL = none */
 };
 
 /* Everything beyond weights and slots that a resumed run needs. Plain data, saved by the caller. */

@@ -14,5 +14,7 @@ static inline int64_t clv_round_up(int64_t a, int64_t b) { return clv_div_up(a, 
 
 /* Monotonic seconds. */
 double clv_now(void);
+/* Processor time that the calling thread has used, in seconds. */
+double clv_thread_seconds(void);
 
 #endif

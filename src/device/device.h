@@ -117,4 +117,17 @@ CLV_CHECK enum clv_err clv_profile_collect(struct clv_device *dev, struct clv_pr
                                            size_t n);
 void clv_profile_reset(struct clv_device *dev);
 
+/* One command's times on the device's clock. */
+struct clv_profile_time { int id; uint64_t begin_ns, end_ns; };
+/* Whoever wants every command instead of the sums: from now on `take` gets the times in the order of
+ * the queue, and clv_profile_collect() nothing. It is called by clv_profile_poll(), and by the queue's
+ * functions when too many commands wait to be read; what it returns ends that call. NULL ends it. */
+typedef enum clv_err clv_profile_take_fn(void *priv, const struct clv_profile_time *t);
+void clv_profile_send(struct clv_device *dev, clv_profile_take_fn *take, void *priv);
+/* Reads the times of commands that are complete; waits for nothing. */
+CLV_CHECK enum clv_err clv_profile_poll(struct clv_device *dev);
+/* What is to be added to a time of this device to get one of clv_now(), in ns; waits for the queue.
+ * As exact as a few empty round trips through the queue allow. CLV_ERR_ARG without profiling. */
+CLV_CHECK enum clv_err clv_profile_clock(struct clv_device *dev, int64_t *offset_ns);
+
 #endif

@@ -57,6 +57,8 @@ struct clv_profile {
     size_t n_pending, cap_pending;
     struct clv_profile_row *rows; /* by profile_id */
     size_t n_rows;
+    clv_profile_take_fn *take;    /* gets every time instead of rows; may be NULL */
+    void *take_priv;
 };
 
 struct clv_device {

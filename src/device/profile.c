@@ -11,7 +11,7 @@ struct clv_profile_entry {
 };
 
 /* Events held before those that are complete get read, so that a long run does not pile them up. */
-enum { PENDING_MAX = 4096 };
+enum { PENDING_MAX = 4096, CLOCK_TRIES = 8 };
 
 cl_event *clv_profile_slot(const struct clv_device *dev, int profile_id, cl_event *slot)
 {
@@ -57,17 +57,25 @@ static void add_time(struct clv_profile_row *row, double seconds)
     row->count++;
 }
 
+static enum clv_err read_time(struct clv_device *dev, cl_event event, cl_profiling_info what,
+                              cl_ulong *ret)
+{
+    return CLV_CL(&dev->ctx->err, "profiling",
+                  clGetEventProfilingInfo(event, what, sizeof(*ret), ret, NULL));
+}
+
 static enum clv_err read_entry(struct clv_device *dev, const struct clv_profile_entry *entry)
 {
-    struct clv_error *err = &dev->ctx->err;
+    const struct clv_profile *p = &dev->profile;
     cl_ulong start = 0, end = 0;
-    CLV_TRY(CLV_CL(err, "profiling",
-                   clGetEventProfilingInfo(entry->begin ? entry->begin : entry->event,
-                                           entry->begin ? CL_PROFILING_COMMAND_END
-                                                        : CL_PROFILING_COMMAND_START,
-                                           sizeof(start), &start, NULL)));
-    CLV_TRY(CLV_CL(err, "profiling", clGetEventProfilingInfo(entry->event, CL_PROFILING_COMMAND_END,
-                                                             sizeof(end), &end, NULL)));
+    CLV_TRY(entry->begin
+                ? read_time(dev, entry->begin, CL_PROFILING_COMMAND_END, &start)
+                : read_time(dev, entry->event, CL_PROFILING_COMMAND_START, &start));
+    CLV_TRY(read_time(dev, entry->event, CL_PROFILING_COMMAND_END, &end));
+    if (p->take) {
+        const struct clv_profile_time t = {entry->id, start, CLV_MAX(start, end)};
+        return p->take(p->take_priv, &t);
+    }
     CLV_TRY(need_row(dev, (size_t)entry->id));
     add_time(&dev->profile.rows[entry->id], end > start ? (double)(end - start) * 1e-9 : 0.0);
     return CLV_OK;
@@ -136,6 +144,51 @@ void clv_profile_reset(struct clv_device *dev)
     p->n_pending = 0;
     for (size_t i = 0; i < p->n_rows; i++)
         p->rows[i] = (struct clv_profile_row){0};
+}
+
+void clv_profile_send(struct clv_device *dev, clv_profile_take_fn *take, void *priv)
+{
+    dev->profile.take = take;
+    dev->profile.take_priv = priv;
+}
+
+enum clv_err clv_profile_poll(struct clv_device *dev) { return drain(dev); }
+
+/* An empty command's end lies between the call and the host's knowing of it. */
+static enum clv_err read_clock(struct clv_device *dev, uint64_t *device, double *before, double *after)
+{
+    cl_event event = NULL;
+    cl_ulong end = 0;
+    *before = clv_now();
+    CLV_TRY(CLV_CL(&dev->ctx->err, "profiling",
+                   clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &event)));
+    enum clv_err e = clv_queue_flush(dev);
+    if (!e)
+        e = clv_event_wait(dev, event, "profiling");
+    *after = clv_now();
+    if (!e)
+        e = read_time(dev, event, CL_PROFILING_COMMAND_END, &end);
+    clReleaseEvent(event);
+    *device = end;
+    return e;
+}
+
+enum clv_err clv_profile_clock(struct clv_device *dev, int64_t *offset_ns)
+{
+    double narrowest = 0;
+    if (!dev->profiling)
+        return clv_fail(&dev->ctx->err, CLV_ERR_ARG, "%s was opened without profiling", dev->info.name);
+    CLV_TRY(clv_queue_finish(dev));
+    for (int i = 0; i < CLOCK_TRIES; i++) {
+        uint64_t device;
+        double before, after;
+        CLV_TRY(read_clock(dev, &device, &before, &after));
+        if (!i || after - before < narrowest) {
+            narrowest = after - before;
+            *offset_ns = (int64_t)((before + after) / 2 * 1e9) - (int64_t)device;
+        }
+    }
+    return CLV_OK;
 }
 
 void clv_profile_finish(struct clv_device *dev)

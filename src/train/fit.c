@@ -49,7 +49,9 @@ static enum clv_err checkpoint(struct clv_fit *f, bool epoch_end, bool best)
     f->last_checkpoint = clv_now();
     if (!f->params.on_checkpoint)
         return CLV_OK;
+    const double begin = clv_now();
     const int err = f->params.on_checkpoint(f->params.priv, &f->state, epoch_end, best);
+    clv_recorder_span(f->recorder, CLV_SPAN_CHECKPOINT, f->state.step, begin);
     return err < 0 ? (enum clv_err)err : CLV_OK;
 }
 
@@ -69,7 +71,10 @@ static enum clv_err land(struct clv_fit *f, struct clv_flight *b)
     const float *output, *loss;
     int correct;
     double sum = 0;
+    const double begin = clv_now();
     CLV_TRY(clv_plan_wait(f->plan, b->slot, &output, &loss));
+    clv_recorder_span(f->recorder, CLV_SPAN_WAIT, f->state.step + 1, begin);
+    CLV_TRY(clv_recorder_poll(f->recorder, true));
     for (int i = 0; i < b->n; i++)
         sum += loss[i];
     count_correct(f, b, output, &correct);
@@ -120,40 +125,69 @@ static bool stop_now(const struct clv_fit *f)
     return f->cancelled || (f->params.max_steps && f->t->step >= f->params.max_steps);
 }
 
-/* Submits until the epoch's source ends; every slot lands before it is filled again. */
-static enum clv_err train_epoch(struct clv_fit *f)
+static enum clv_err checkpoint_within_epoch(struct clv_fit *f)
+{
+    CLV_TRY(drain(f));
+    clv_recorder_stop(f->recorder);
+    CLV_TRY(checkpoint(f, false, false));
+    clv_recorder_begin(f->recorder);
+    return CLV_OK;
+}
+
+/* The next batch into the slot b, whose last one has landed; *n = 0 at the end of the epoch. */
+static enum clv_err submit(struct clv_fit *f, struct clv_flight *b, int *n)
 {
     struct clv_trainer *t = f->t;
-    f->epoch_begin = clv_now();
-    f->landed = 0;
-    CLV_TRY(clv_batches_start(f->source, (uint64_t)f->state.epoch, (size_t)f->state.batch));
+    double begin = clv_now();
+    size_t used;
+    void *memory;
+    CLV_TRY(clv_plan_slot(f->plan, f->slot, &memory));
+    CLV_TRY(clv_batches_next(f->source, memory, &used, n, t->index, b->labels));
+    if (!*n)
+        return CLV_OK;
+    clv_recorder_span(f->recorder, CLV_SPAN_BATCH, t->step + 1, begin);
+    begin = clv_now();
+    set_rate(f, t->step, share_submitted(f));
+    CLV_TRY(clv_trainer_one_hot(t, b->labels, *n, t->targets));
+    CLV_TRY(clv_trainer_submit(t, true, f->slot, used, *n, t->index, t->targets));
+    clv_recorder_span(f->recorder, CLV_SPAN_SUBMIT, t->step, begin);
+    b->n = *n;
+    b->slot = f->slot;
+    b->rate = t->rate;
+    f->slot = (f->slot + 1) % CLV_PLAN_RING;
+    return CLV_OK;
+}
+
+/* Submits until the epoch's source ends; every slot lands before it is filled again. */
+static enum clv_err run_batches(struct clv_fit *f)
+{
     while (!stop_now(f)) {
         struct clv_flight *b = &f->flight[f->slot];
-        size_t used;
-        void *memory;
         int n;
         if (b->n)
             CLV_TRY(land(f, b));
         if (f->params.checkpoint_seconds > 0 &&
-            clv_now() - f->last_checkpoint > f->params.checkpoint_seconds) {
-            CLV_TRY(drain(f));
-            CLV_TRY(checkpoint(f, false, false));
-        }
+            clv_now() - f->last_checkpoint > f->params.checkpoint_seconds)
+            CLV_TRY(checkpoint_within_epoch(f));
         if (stop_now(f))
             break;
-        CLV_TRY(clv_plan_slot(f->plan, f->slot, &memory));
-        CLV_TRY(clv_batches_next(f->source, memory, &used, &n, t->index, b->labels));
+        CLV_TRY(submit(f, b, &n));
         if (!n)
             break;
-        set_rate(f, t->step, share_submitted(f));
-        CLV_TRY(clv_trainer_one_hot(t, b->labels, n, t->targets));
-        CLV_TRY(clv_trainer_submit(t, true, f->slot, used, n, t->index, t->targets));
-        b->n = n;
-        b->slot = f->slot;
-        b->rate = t->rate;
-        f->slot = (f->slot + 1) % CLV_PLAN_RING;
     }
     return drain(f);
+}
+
+static enum clv_err train_epoch(struct clv_fit *f)
+{
+    f->epoch_begin = clv_now();
+    f->landed = 0;
+    CLV_TRY(clv_batches_start(f->source, (uint64_t)f->state.epoch, (size_t)f->state.batch));
+    clv_recorder_begin(f->recorder);
+    CLV_TRY(run_batches(f));
+    clv_recorder_stop(f->recorder);
+    clv_recorder_span(f->recorder, CLV_SPAN_TRAINING, (uint64_t)f->state.epoch + 1, f->epoch_begin);
+    return CLV_OK;
 }
 
 /* ---- judging an epoch ---- */
@@ -163,14 +197,18 @@ static enum clv_err validate(struct clv_fit *f, struct clv_event *e)
     struct clv_metrics m = {0};
     if (!f->val)
         return CLV_OK;
+    const double begin = clv_now();
+    CLV_TRY(clv_recorder_poll(f->recorder, false)); /* what comes now are other steps */
     CLV_TRY(clv_trainer_evaluate(f->t, f->val, -1, &m, NULL, NULL));
+    clv_recorder_span(f->recorder, CLV_SPAN_VALIDATION, (uint64_t)f->state.epoch + 1, begin);
+    const enum clv_err polled = clv_recorder_poll(f->recorder, false);
     e->has_validation = true;
     e->val_loss = m.loss;
     e->val_accuracy = m.accuracy;
     e->val_auc = m.auc;
     e->val_f1 = m.f1_macro;
     clv_metrics_finish(&m);
-    return CLV_OK;
+    return polled;
 }
 
 static enum clv_err finish_epoch(struct clv_fit *f)
@@ -244,8 +282,22 @@ static enum clv_err prepare(struct clv_fit *f, const struct clv_batch_source *tr
     if (f->state.batch)
         set_rate(f, t->step - 1, share(f, f->state.batch - 1));
     f->share_at_begin = share_done(f);
+    if (f->params.profile || f->params.trace)
+        CLV_TRY(clv_recorder_create(t, f->params.trace, &f->recorder));
     f->begin = f->last_checkpoint = clv_now();
     return CLV_OK;
+}
+
+static enum clv_err report(struct clv_fit *f)
+{
+    if (!f->recorder)
+        return CLV_OK;
+    const struct clv_fit_profile profile = clv_recorder_report(f->recorder);
+    struct clv_event e = event(f, CLV_EVENT_PROFILE);
+    e.epoch = f->state.epoch;
+    e.profile = &profile;
+    send(f, &e);
+    return clv_recorder_write(f->recorder);
 }
 
 enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_source *train,
@@ -267,6 +319,8 @@ enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_sourc
         err = run_epochs(&f, &reason);
         if (err)
             clv_plan_drain(f.plan);
+        else
+            err = report(&f);
     }
     if (!err) {
         struct clv_event end = f.last_event;
@@ -279,6 +333,7 @@ enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_sourc
         if (f.params.on_event)
             (void)f.params.on_event(f.params.priv, &end);
     }
+    clv_recorder_destroy(&f.recorder);
     clv_batches_destroy(&f.source);
     for (int i = 0; i < CLV_PLAN_RING; i++)
         free(f.flight[i].labels);

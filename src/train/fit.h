@@ -3,6 +3,7 @@
 #define CLV_TRAIN_FIT_H
 
 #include "train/lr_schedule.h"
+#include "train/recorder.h"
 #include "train/trainer.h"
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ struct clv_fit {
     enum clv_monitor monitor;
     struct clv_batches *source;
     struct clv_plan *plan;
+    struct clv_recorder *recorder; /* NULL = nobody asked for times */
     size_t batches;
     struct clv_flight flight[CLV_PLAN_RING];
     int slot;                 /* the next to be filled; the oldest in flight */

@@ -124,6 +124,8 @@ static enum clv_err begin_resumed(struct clv_run_job *j)
     c->fit.epochs = p->fit.epochs ? p->fit.epochs : c->fit.epochs;
     c->fit.patience = p->fit.patience ? p->fit.patience : c->fit.patience;
     c->fit.max_steps = p->fit.max_steps ? p->fit.max_steps : c->fit.max_steps;
+    c->fit.profile = p->fit.profile;
+    c->fit.trace = p->fit.trace;
     c->threads = p->threads ? p->threads : c->threads;
     c->cache_bytes = p->cache_bytes ? p->cache_bytes : c->cache_bytes;
     c->checkpoint_seconds =
@@ -329,7 +331,7 @@ static enum clv_err measure_images(struct clv_run_job *j)
 
 /* ---- the whole ---- */
 
-/* A temporary file beside the checkpoint shows that RUN can be written. */
+/* A temporary file beside the checkpoint shows that RUN can be written; likewise the trace. */
 static enum clv_err check_writable(struct clv_run_job *j)
 {
     struct clv_out probe = {0};
@@ -338,6 +340,10 @@ static enum clv_err check_writable(struct clv_run_job *j)
     j->made_dir = !there;
     CLV_TRY(clv_out_open(&probe, j->paths.last, &j->ctx->err));
     clv_out_abort(&probe);
+    if (!j->config.fit.trace)
+        return CLV_OK;
+    CLV_TRY(clv_out_open(&probe, j->config.fit.trace, &j->ctx->err));
+    clv_out_abort(&probe);
     return CLV_OK;
 }
 
@@ -345,6 +351,7 @@ enum clv_err clv_run_check(struct clv_run_job *j)
 {
     enum clv_monitor monitor;
     CLV_TRY(j->params->resume ? begin_resumed(j) : begin_new(j));
+    j->config.device.profile = j->config.device.profile || j->config.fit.profile || j->config.fit.trace;
     CLV_TRY(check_choices(j));
     CLV_TRY(check_model(j));
     CLV_TRY(open_data(j));

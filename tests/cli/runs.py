@@ -3,7 +3,7 @@ import json
 import os
 import pty
 
-from clv import (MODEL, RUN_FILES, Skip, case, clavicle, fails, history, images, main, need_device, npz, read,
+from clv import (CONV_MODEL, MODEL, RUN_FILES, Skip, case, clavicle, fails, history, images, main, need_device, npz, read,
                  setting, start, trained, untouched, write)
 
 BATCH_KEYS = ['event', 'epoch', 'epochs', 'batch', 'batches', 'loss', 'accuracy', 'learning_rate',
@@ -18,7 +18,11 @@ EVENT_KEYS = {
     'end': [k for k in BATCH_KEYS if k not in ('batch', 'batches')] +
            ['val_loss', 'val_accuracy', 'val_auc', 'val_f1', 'stop_reason', 'run', 'steps', 'monitor',
             'best_epoch', 'best_value', 'ignored', 'bad'],
+    'profile': ['event', 'epoch', 'epochs', 'learning_rate', 'seconds', 'runs', 'training_seconds', 'device_seconds',
+                'device_share', 'host_cpu_seconds', 'host_cpu_share', 'steps'],
 }
+STEP_KEYS = ['what', 'group', 'pass', 'variant', 'params', 'runs', 'total_s', 'median_s', 'low_s', 'high_s', 'best_s',
+             'flops', 'bytes_read', 'bytes_written', 'gflops', 'gbytes_per_s']
 
 
 def json_events(*args, **more):
@@ -38,6 +42,40 @@ def events(tmp):
     assert e[0]['train'] == 20 and e[0]['val'] == 4 and e[0]['test'] == 4 and e[0]['class_count'] == 2
     assert e[-1]['stop_reason'] == 'epochs' and e[-1]['steps'] == 6 and e[-1]['monitor'] == 'val_loss'
     assert e[-1]['best_value'] == min(x['val_loss'] for x in e if x['event'] == 'epoch')
+
+
+@case('--profile and --trace: a line before the end with every step, a timeline, and the same weights bit for bit')
+def profile(tmp):
+    need_device()
+    args = setting(tmp, 14, CONV_MODEL)
+    clavicle(*args, '--out', tmp + '/plain', '--epochs', 2, '--batch', 8)
+    r, e = json_events(*args, '--out', tmp + '/run', '--epochs', 2, '--batch', 8, '--profile', '--trace',
+                       tmp + '/run/trace.json')
+    assert [x['event'] for x in e[-2:]] == ['profile', 'end'] and not r.err, r
+    p = e[-2]
+    assert sorted(p) == sorted(EVENT_KEYS['profile']), sorted(p)
+    assert p['runs'] == 6 and p['steps'] and 0 < p['device_seconds'] <= p['training_seconds'], p
+    for step in p['steps']:
+        assert not set(STEP_KEYS) - set(step), step
+        assert step['runs'] == 6 and step['median_s'] > 0, step
+    weights = [read(tmp + name + '/best.safetensors') for name in ('/plain', '/run')]
+    assert weights[0] == weights[1]
+    config = [json.loads(read(tmp + name + '/config.json')) for name in ('/plain', '/run')]
+    assert config[0] == config[1], 'the run records how it was watched'
+    trace = json.loads(read(tmp + '/run/trace.json'))
+    rows = {x['tid'] for x in trace['traceEvents'] if x['ph'] == 'X'}
+    assert rows == {0, 1, 2, 3} and trace['otherData']['steps'] == 6, rows
+    assert sorted(os.listdir(tmp + '/run')) == sorted(RUN_FILES + ['trace.json'])
+
+
+@case('--profile without --json: a table on stdout; a trace that cannot be written is refused before training')
+def profile_text(tmp):
+    need_device()
+    r = clavicle(*setting(tmp, 14), '--out', tmp + '/run', '--epochs', 1, '--batch', 8, '--profile')
+    for word in ('dense_1 forward', 'median ms', 'GFLOP/s', 'host thread', 'trained 1 epoch'):
+        assert word in r.out, (word, r)
+    fails(7, *setting(tmp, 14), '--out', tmp + '/other', '--trace', tmp + '/none/t.json', says='none/t.json')
+    assert not os.path.exists(tmp + '/other/last.safetensors')
 
 
 @case('each line is written when it happens: the first batch arrives before the second epoch ends')

@@ -163,6 +163,57 @@ Test(queue, profile_counts_commands)
     test_close(&ctx, &dev);
 }
 
+struct times { int n; struct clv_profile_time last; bool ordered; };
+
+static enum clv_err take(void *priv, const struct clv_profile_time *t)
+{
+    struct times *times = priv;
+    times->ordered = times->ordered && t->end_ns >= t->begin_ns && t->begin_ns >= times->last.end_ns &&
+                     t->id == times->n % 3;
+    times->last = *t;
+    times->n++;
+    return times->n == 9 ? CLV_ERR_CANCELLED : CLV_OK;
+}
+
+Test(queue, profile_sends_every_command_in_order)
+{
+    struct clv_context *ctx = test_context(NULL, 0);
+    struct clv_device *dev = test_device(ctx, &(struct clv_device_params){.profile = true});
+    struct clv_buffer *a = NULL;
+    struct clv_profile_row rows[3];
+    struct times times = {.ordered = true};
+    int64_t offset;
+    ok(ctx, clv_buffer_create(dev, N * sizeof(float), &a));
+    clv_profile_send(dev, take, &times);
+    ok(ctx, clv_profile_clock(dev, &offset));
+    const double begin = clv_now();
+    for (int i = 0; i < 8; i++)
+        ok(ctx, clv_queue_fill(dev, a, 0, N * sizeof(float), 0, i % 3));
+    ok(ctx, clv_queue_finish(dev));
+    const double end = clv_now();
+    cr_expect_eq(times.n, 0, "read before anybody asked");
+    ok(ctx, clv_profile_poll(dev));
+    cr_expect_eq(times.n, 8);
+    cr_expect(times.ordered);
+    /* The last command ran when the host says so, as exactly as a round trip tells. */
+    const double last = (double)((int64_t)times.last.end_ns + offset) * 1e-9;
+    cr_expect(last > begin - .01 && last < end + .01, "%.6f is not in %.6f..%.6f", last, begin, end);
+    ok(ctx, clv_queue_fill(dev, a, 0, 64, 0, 2));
+    ok(ctx, clv_queue_finish(dev));
+    cr_expect_eq(clv_profile_poll(dev), CLV_ERR_CANCELLED, "what the receiver says is lost");
+    clv_profile_send(dev, NULL, NULL);
+    ok(ctx, clv_queue_fill(dev, a, 0, 64, 0, 1));
+    ok(ctx, clv_profile_collect(dev, rows, 3));
+    cr_expect_eq(rows[1].count, 1);
+    cr_expect_eq(rows[0].count + rows[2].count, 0, "sent and summed, too");
+    clv_buffer_destroy(&a);
+    test_close(&ctx, &dev);
+    ctx = test_context(NULL, 0);
+    dev = test_device(ctx, NULL);
+    cr_expect_eq(clv_profile_clock(dev, &offset), CLV_ERR_ARG, "a clock without profiling");
+    test_close(&ctx, &dev);
+}
+
 Test(queue, foreign_queues_are_checked)
 {
     struct clv_context *ctx = test_context(NULL, 0);
