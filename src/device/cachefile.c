@@ -74,6 +74,19 @@ out:
     return ok;
 }
 
+bool clv_cachefile_exists(const char *dir, const struct clv_digest *key)
+{
+    char *path = entry_path(dir, key);
+    const bool yes = path && clv_file_exists(path);
+    free(path);
+    return yes;
+}
+
+bool clv_cachefile_can_store(const char *dir)
+{
+    return !clv_mkdirs(dir, NULL) && !access(dir, W_OK);
+}
+
 void clv_cachefile_store(const struct clv_context *ctx, const char *dir, unsigned long long max_bytes,
                          const struct clv_digest *key, const void *data, size_t size)
 {

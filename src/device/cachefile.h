@@ -25,6 +25,10 @@ enum { CLV_CACHE_FORMAT = 1 };
 /* True: *data is malloc'ed and the caller's, and the file counts as just used. */
 bool clv_cachefile_load(const struct clv_context *ctx, const char *dir,
                         const struct clv_digest *key, unsigned char **data, size_t *size);
+/* Whether there is such a file; it may be damaged all the same. */
+bool clv_cachefile_exists(const char *dir, const struct clv_digest *key);
+/* Whether the folder is there, or can be made, and may be written to. */
+bool clv_cachefile_can_store(const char *dir);
 /* Writes one entry, makes the folder if need be, and trims the folder to max_bytes. */
 void clv_cachefile_store(const struct clv_context *ctx, const char *dir, unsigned long long max_bytes,
                          const struct clv_digest *key, const void *data, size_t size);

@@ -54,9 +54,32 @@ CLV_CHECK enum clv_err clv_kernel_set_value(struct clv_kernel *k, unsigned index
                                             const void *value);
 CLV_CHECK enum clv_err clv_kernel_set_local(struct clv_kernel *k, unsigned index, size_t bytes);
 
-/* Progress of builds, for the command's line: called before each real build (not cache hits). */
+/* Progress of builds, for the command's line: called before each real build (not cache hits),
+ * with "conv2d_1 forward: kernel K of cl/F.cl" or "building 5 of 19 kernels". */
 void clv_device_on_build(struct clv_device *dev, void (*fn)(void *priv, const char *what),
                          void *priv);
+/* A kernel that is about to be made and launched. */
+enum clv_build_arg_kind { CLV_BUILD_BUFFER, CLV_BUILD_VALUE, CLV_BUILD_LOCAL };
+struct clv_build_arg {
+    enum clv_build_arg_kind kind;
+    const struct clv_buffer *buffer;  /* BUFFER */
+    size_t bytes;                     /* VALUE: 4 or 8; LOCAL */
+    uint64_t value;                   /* VALUE: in its first bytes */
+};
+struct clv_build {
+    const struct clv_source *source;
+    const char *name, *options;       /* as for clv_kernel_create() */
+    unsigned dims;
+    size_t global[3], local[3];       /* as for clv_queue_kernel(); local[0] = 0: none given */
+    const struct clv_build_arg *args; /* in the kernel's order */
+    int n_args;
+};
+/* Compiles what of these the disk cache lacks, in worker processes side by side, and waits for them.
+ * Nothing comes of it but a fuller cache, so nothing in here is an error: whatever no worker built is
+ * built when it is asked for. Does nothing without a disk cache or without workers (pool.h).
+ * Drivers that generate code at a kernel's first launch (PoCL) get a launch as well, on memory of the
+ * worker's that holds zeros: kernels must do no harm there. */
+void clv_device_build(struct clv_device *dev, const struct clv_build *want, size_t n);
 /* Number of programs built, loaded from disk, found in memory since open. */
 struct clv_program_stats { unsigned built, loaded, reused; };
 struct clv_program_stats clv_device_program_stats(const struct clv_device *dev);

@@ -77,6 +77,7 @@ struct clv_device {
     struct clv_profile profile;
     void (*on_build)(void *priv, const char *what);
     void *on_build_priv;
+    double worker_seconds;     /* for one program of a worker process; tests shorten it */
 };
 
 struct clv_buffer {
@@ -99,6 +100,24 @@ CLV_CHECK enum clv_err clv_program_get(struct clv_device *dev, const struct clv_
                                        const char *options, const char *kernel, const char *label,
                                        cl_program *ret);
 void clv_programs_destroy(struct clv_device *dev);
+/* The parts of it, for builds outside of this process. `options` here are complete:
+ * clv_program_options() adds the language's version; malloc'ed, NULL when out of memory. */
+char *clv_program_options(const char *options);
+struct clv_digest clv_program_key(const struct clv_device *dev, const char *text,
+                                  const char *options);
+bool clv_program_is_here(const struct clv_device *dev, const struct clv_digest *key);
+CLV_CHECK enum clv_err clv_program_from_source(struct clv_device *dev, const char *text,
+                                               const char *options, const char *what,
+                                               cl_program *ret);
+/* False when the driver does not take the binary, or it lacks the kernel. */
+bool clv_program_from_binary(struct clv_device *dev, const void *data, size_t size,
+                             const char *options, const char *kernel, cl_program *ret);
+/* The binary that clGetProgramInfo() gives; malloc'ed. It may make the driver compile. */
+bool clv_program_read(const struct clv_device *dev, cl_program program, unsigned char **data,
+                      size_t *size);
+/* Takes the program over, whatever comes of it; clv_program_get() finds it from now on. */
+CLV_CHECK enum clv_err clv_program_adopt(struct clv_device *dev, const struct clv_digest *key,
+                                         cl_program program);
 
 /* ---- mark.c ---- */
 /* Waits for one event without using up a processor; `who` names it in the error. */

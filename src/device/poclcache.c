@@ -74,6 +74,11 @@ static void remove_tree(const char *path, int depth)
     (void)remove(path);
 }
 
+void clv_poclcache_remove(const char *dir)
+{
+    remove_tree(dir, 0);
+}
+
 /* Removes XX/PROGRAM of a path below it. */
 static void remove_program(const struct guard *g, const char *path)
 {

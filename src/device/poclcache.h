@@ -15,5 +15,7 @@
 void clv_poclcache_check(const struct clv_context *ctx, const char *cache_dir);
 /* When a device closes. Does nothing unless POCL_CACHE_DIR is the folder in cache_dir. */
 void clv_poclcache_seal(const struct clv_context *ctx, const char *cache_dir);
+/* Removes such a folder with all that PoCL left in it. */
+void clv_poclcache_remove(const char *dir);
 
 #endif

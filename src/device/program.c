@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "device/cachefile.h"
+#include "device/poclwork.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,8 @@ static enum clv_err fail_build(struct clv_device *dev, cl_program program, cl_in
 }
 
 /* Everything that the compiled code depends on. The device's version names PoCL's target processor. */
-static struct clv_digest program_key(const struct clv_device *dev, const char *text,
-                                     const char *options)
+struct clv_digest clv_program_key(const struct clv_device *dev, const char *text,
+                                  const char *options)
 {
     const struct clv_device_info *i = &dev->info;
     char format[16];
@@ -90,19 +91,13 @@ static struct clv_digest program_key(const struct clv_device *dev, const char *t
     return clv_sha256_pieces(pieces, CLV_COUNT(pieces));
 }
 
-/* From the disk cache; false if it is not there or the driver does not take it. */
-static bool load(struct clv_device *dev, struct clv_program *p, const char *options,
-                 const char *kernel)
+bool clv_program_from_binary(struct clv_device *dev, const void *data, size_t size,
+                             const char *options, const char *kernel, cl_program *ret)
 {
-    unsigned char *data = NULL;
-    size_t size = 0;
     cl_int status = CL_SUCCESS, binary_status = CL_SUCCESS;
-    if (!dev->cache_dir || !clv_cachefile_load(dev->ctx, dev->cache_dir, &p->key, &data, &size))
-        return false;
     const unsigned char *binary = data;
     cl_program program = clCreateProgramWithBinary(dev->context, 1, &dev->id, &size, &binary,
                                                    &binary_status, &status);
-    free(data);
     if (!status && !binary_status)
         status = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
     if (!status && !binary_status) {
@@ -118,33 +113,57 @@ static bool load(struct clv_device *dev, struct clv_program *p, const char *opti
             clReleaseProgram(program);
         return false;
     }
-    p->program = program;
+    *ret = program;
+    return true;
+}
+
+/* From the disk cache; false if it is not there or the driver does not take it. */
+static bool load(struct clv_device *dev, struct clv_program *p, const char *options,
+                 const char *kernel)
+{
+    unsigned char *data = NULL;
+    size_t size = 0;
+    if (!dev->cache_dir || !clv_cachefile_load(dev->ctx, dev->cache_dir, &p->key, &data, &size))
+        return false;
+    size_t start = 0;
+    bool ok = true;
+    if (clv_poclwork_is_entry(data, size)) {
+        const char *shared = getenv("POCL_CACHE_DIR");
+        start = shared ? clv_poclwork_unwrap(shared, data, size, NULL) : 0;
+        ok = start != 0;
+    }
+    ok = ok && clv_program_from_binary(dev, data + start, size - start, options, kernel, &p->program);
+    free(data);
+    if (!ok)
+        return false;
     p->stored = true;
     dev->stats.loaded++;
     return true;
 }
 
-static enum clv_err build(struct clv_device *dev, struct clv_program *p,
-                          const struct clv_source *source, const char *options, const char *what)
+enum clv_err clv_program_from_source(struct clv_device *dev, const char *text, const char *options,
+                                     const char *what, cl_program *ret)
 {
     struct clv_error *err = &dev->ctx->err;
     cl_int status = CL_SUCCESS;
-    if (dev->on_build)
-        dev->on_build(dev->on_build_priv, what);
-    p->program = clCreateProgramWithSource(dev->context, 1, (const char *[]){source->text}, NULL,
-                                           &status);
+    cl_program program =
+        clCreateProgramWithSource(dev->context, 1, (const char *[]){text}, NULL, &status);
     CLV_TRY(CLV_CL_STATUS(err, what, "clCreateProgramWithSource", status));
     const double begin = clv_now();
-    status = clBuildProgram(p->program, 1, &dev->id, options, NULL, NULL);
-    if (status)
-        return fail_build(dev, p->program, status, what, options);
+    status = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
+    if (status) {
+        const enum clv_err e = fail_build(dev, program, status, what, options);
+        clReleaseProgram(program);
+        return e;
+    }
     clv_log(dev->ctx, CLV_LOG_DEBUG, "built %s in %.2f s, options \"%s\"", what, clv_now() - begin,
             options);
     dev->stats.built++;
+    *ret = program;
     return CLV_OK;
 }
 
-static struct clv_program *find(struct clv_device *dev, const struct clv_digest *key)
+static struct clv_program *find(const struct clv_device *dev, const struct clv_digest *key)
 {
     for (struct clv_program *p = dev->programs; p; p = p->next)
         if (!memcmp(&p->key, key, sizeof(*key)))
@@ -161,6 +180,24 @@ static void destroy(struct clv_program *p)
     free(p);
 }
 
+bool clv_program_is_here(const struct clv_device *dev, const struct clv_digest *key)
+{
+    return find(dev, key) != NULL;
+}
+
+enum clv_err clv_program_adopt(struct clv_device *dev, const struct clv_digest *key,
+                               cl_program program)
+{
+    struct clv_program *p = calloc(1, sizeof(*p));
+    if (!p) {
+        clReleaseProgram(program);
+        return clv_fail_nomem(&dev->ctx->err, "a program");
+    }
+    *p = (struct clv_program){.next = dev->programs, .key = *key, .program = program, .stored = true};
+    dev->programs = p;
+    return CLV_OK;
+}
+
 /* Loads or builds; on success the program is in the device's list. */
 static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
                          const struct clv_source *source, const char *options, const char *kernel,
@@ -171,7 +208,10 @@ static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
         return clv_fail_nomem(&dev->ctx->err, "a program");
     p->key = *key;
     if (!load(dev, p, options, kernel)) {
-        const enum clv_err e = build(dev, p, source, options, what);
+        if (dev->on_build)
+            dev->on_build(dev->on_build_priv, what);
+        const enum clv_err e =
+            clv_program_from_source(dev, source->text, options, what, &p->program);
         if (e) {
             destroy(p);
             return e;
@@ -183,17 +223,22 @@ static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
     return CLV_OK;
 }
 
+char *clv_program_options(const char *options)
+{
+    if (!options)
+        options = "";
+    return clv_strdupf("%s%s", strstr(options, "-cl-std=") ? "" : STANDARD " ", options);
+}
+
 enum clv_err clv_program_get(struct clv_device *dev, const struct clv_source *source,
                              const char *options, const char *kernel, const char *label,
                              cl_program *ret)
 {
     enum clv_err e = CLV_OK;
-    if (!options)
-        options = "";
-    char *all = clv_strdupf("%s%s", strstr(options, "-cl-std=") ? "" : STANDARD " ", options);
+    char *all = clv_program_options(options);
     char *what = clv_strdupf("%s: kernel %s of cl/%s.cl", label, kernel, source->name);
     if (all && what) {
-        const struct clv_digest key = program_key(dev, source->text, all);
+        const struct clv_digest key = clv_program_key(dev, source->text, all);
         struct clv_program *p = find(dev, &key);
         if (p) {
             dev->stats.reused++;
@@ -224,25 +269,38 @@ static int device_place(const struct clv_device *dev, cl_program program, cl_uin
     return -1;
 }
 
-static void store(struct clv_device *dev, struct clv_program *p)
+bool clv_program_read(const struct clv_device *dev, cl_program program, unsigned char **data,
+                      size_t *size)
 {
     cl_uint n = 0;
-    const int place = device_place(dev, p->program, &n);
-    p->stored = true;
+    const int place = device_place(dev, program, &n);
     if (place < 0)
-        return;
+        return false;
     size_t *sizes = calloc(n, sizeof(*sizes));
     unsigned char **binaries = calloc(n, sizeof(*binaries)); /* NULL: not wanted */
+    bool ok = false;
     if (sizes && binaries &&
-        !clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, n * sizeof(*sizes), sizes, NULL) &&
-        sizes[place] && (binaries[place] = malloc(sizes[place])) &&
-        !clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, n * sizeof(*binaries), binaries, NULL))
-        clv_cachefile_store(dev->ctx, dev->cache_dir, dev->ctx->cache_bytes, &p->key,
-                            binaries[place], sizes[place]);
-    if (binaries)
-        free(binaries[place]);
+        !clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, n * sizeof(*sizes), sizes, NULL) &&
+        sizes[place] && (binaries[place] = malloc(sizes[place]))) {
+        ok = !clGetProgramInfo(program, CL_PROGRAM_BINARIES, n * sizeof(*binaries), binaries, NULL);
+        *data = ok ? binaries[place] : NULL;
+        *size = sizes[place];
+        if (!ok)
+            free(binaries[place]);
+    }
     free(binaries);
     free(sizes);
+    return ok;
+}
+
+static void store(struct clv_device *dev, struct clv_program *p)
+{
+    unsigned char *data = NULL;
+    size_t size = 0;
+    p->stored = true;
+    if (clv_program_read(dev, p->program, &data, &size))
+        clv_cachefile_store(dev->ctx, dev->cache_dir, dev->ctx->cache_bytes, &p->key, data, size);
+    free(data);
 }
 
 void clv_device_store_programs(struct clv_device *dev)
