@@ -44,6 +44,17 @@ static void draw_start(const struct progress *p, const struct clv_event *e)
         fprintf(stderr, "%s goes on after epoch %d, batch %zu\n", p->run, e->epoch - 1, e->batch);
 }
 
+/* What the compiler takes on a first start; on a terminal the line is overwritten by what follows. */
+static void draw_build(struct progress *p, const struct clv_event *e)
+{
+    if (p->terminal)
+        fprintf(stderr, "\r%s\033[K", e->what);
+    else if (!p->building)
+        fprintf(stderr, "compiling kernels for this device; later starts find them in the cache\n");
+    p->line_open = p->terminal;
+    p->building = true;
+}
+
 static void draw_batch(struct progress *p, const struct clv_event *e)
 {
     char left[32] = "?", batches[32] = "?";
@@ -175,6 +186,11 @@ void progress_event(struct progress *p, const struct clv_event *e)
 {
     if (e->kind == CLV_EVENT_PROFILE && !p->profile)
         return; /* only a trace was asked for */
+    if (e->kind == CLV_EVENT_BUILD) {
+        if (!p->quiet)
+            draw_build(p, e);
+        return;
+    }
     if (p->json)
         cli_json_line(event_json(p, e));
     else if (e->kind == CLV_EVENT_PROFILE) {
@@ -183,6 +199,11 @@ void progress_event(struct progress *p, const struct clv_event *e)
     }
     if (p->quiet)
         return;
+    if (p->building && p->line_open) { /* before START the line stands where that will begin */
+        fputs("\r\033[K", stderr);
+        p->line_open = false;
+    }
+    p->building = false;
     /* Ten redraws a second are enough for eyes, a line every ten seconds for logs. */
     const double pause = p->terminal ? .1 : 10;
     if (e->kind == CLV_EVENT_START)

@@ -11,6 +11,7 @@ struct progress {
     const struct clv_run_result *facts;
     const char *run;
     bool line_open;      /* a line without newline stands on the terminal */
+    bool building;       /* the last event was of a build */
     double last;         /* seconds of the event drawn last */
 };
 

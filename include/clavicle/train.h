@@ -127,9 +127,11 @@ struct clv_batch_source {
 
 struct clv_fit_state;
 
-/* PROFILE comes once before END, when a profile or a trace was asked for. */
+/* PROFILE comes once before END, when a profile or a trace was asked for.
+ * BUILD: kernels are being compiled; from clv_run_train() only, before START and whenever a plan is made.
+ * Of its fields only `what` means something, and what the callback returns does not count. */
 enum clv_event_kind {
-    CLV_EVENT_START, CLV_EVENT_BATCH, CLV_EVENT_EPOCH, CLV_EVENT_END, CLV_EVENT_PROFILE
+    CLV_EVENT_START, CLV_EVENT_BATCH, CLV_EVENT_EPOCH, CLV_EVENT_END, CLV_EVENT_PROFILE, CLV_EVENT_BUILD
 };
 
 /* Where the time went while batches were trained on; validation and checkpoints are not in it. */
@@ -157,6 +159,7 @@ struct clv_event {
     bool best;                         /* EPOCH: the monitored value is the best so far */
     const char *stop_reason;           /* END: "epochs", "early stopping", "cancelled", "max_steps" */
     const struct clv_fit_profile *profile; /* PROFILE; valid during the call */
+    const char *what;                  /* BUILD: "building 5 of 19 kernels"; valid during the call */
 };
 
 struct clv_fit_params {

@@ -185,6 +185,14 @@ static struct clv_batch_source source(const struct clv_run_job *j, enum clv_spli
                                      .cache_bytes = j->config.cache_bytes};
 }
 
+static void on_build(void *priv, const char *what)
+{
+    const struct clv_run_job *j = priv;
+    const struct clv_event e = {.kind = CLV_EVENT_BUILD, .what = what};
+    if (j->params->fit.on_event)
+        (void)j->params->fit.on_event(j->params->fit.priv, &e);
+}
+
 static enum clv_err make_trainer(struct clv_run_job *j)
 {
     struct clv_trainer_params params = j->config.trainer;
@@ -192,6 +200,7 @@ static enum clv_err make_trainer(struct clv_run_job *j)
     params.max_image_bytes = j->image_bytes;
     CLV_TRY(clv_device_open(j->ctx, &j->config.device, &j->dev));
     CLV_TRY(clv_run_check_device(j));
+    clv_device_on_build(j->dev, on_build, j);
     CLV_TRY(clv_trainer_create(j->dev, j->graph, &params, &j->trainer));
     CLV_TRY(clv_run_check_selection(j));
     if (!j->last)
