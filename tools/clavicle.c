@@ -8,6 +8,7 @@ static const struct command commands[] = {
     {"train", "train a model on labelled images", cmd_train},
     {"eval", "measure a run on images it has not seen", cmd_eval},
     {"predict", "class and probabilities of image files", cmd_predict},
+    {"tune", "find the fastest kernels for a model on this device", cmd_tune},
     {"data", "inspect, preview, make or download data sets", cmd_data},
     {"graph", "layers, shapes, flops, memory and steps of a model", cmd_graph},
     {"devices", "list OpenCL devices", cmd_devices},

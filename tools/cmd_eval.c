@@ -1,6 +1,7 @@
 /* clavicle eval */
 #include "cli.h"
 #include "csv.h"
+#include "tuning.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static const struct argp_option opts[] = {
     {"positive", KEY_POSITIVE, "CLASS", 0, "class that AUC, precision, recall of two classes refer to (default: the last)", 0},
     {"csv", KEY_CSV, "FILE", 0, "one row per image: path, split, label, predicted, prob_CLASS...", 0},
     {"batch", 'b', "N", 0, "default: the run's", 0},
+    TUNING_OPTION(0),
     {"skip-bad", KEY_SKIP, NULL, 0, "go on without damaged files", 0},
     {0}};
 
@@ -48,6 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CSV:
         o->csv = arg;
         return 0;
+    case CLI_KEY_TUNE:
+        return tuning_mode(arg, &o->open.tune) ? 0 : EDOM;
     case 'b':
         if (!cli_int("--batch", arg, 1, 1 << 20, &n))
             return EDOM;
@@ -142,6 +146,8 @@ int cmd_eval(int argc, char **argv)
     struct clv_context *ctx = cli_context(&o.common);
     struct clv_run *run = NULL;
     o.open.device = o.common.device;
+    struct tuning tuning;
+    tuning_for(&tuning, &o.common, &o.open);
     const enum clv_err err = clv_run_open(ctx, o.run, &o.open, &run);
     code = err ? cli_failed(ctx, err) : evaluate(ctx, &o, run);
     clv_run_close(&run);

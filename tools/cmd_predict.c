@@ -1,6 +1,7 @@
 /* clavicle predict */
 #include "cli.h"
 #include "csv.h"
+#include "tuning.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ static const struct argp_option opts[] = {
     {"csv", KEY_CSV, "FILE", 0, "one row per file: path, predicted, error, prob_CLASS...", 0},
     {"checkpoint", KEY_CHECKPOINT, "WHICH", 0, "best (default), last, or a file", 0},
     {"batch", 'b', "N", 0, "default: the run's", 0},
+    TUNING_OPTION(0),
     {0}};
 
 static bool add_file(struct files *f, const char *dir, const char *name)
@@ -116,6 +118,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CHECKPOINT:
         o->open.checkpoint = arg;
         return 0;
+    case CLI_KEY_TUNE:
+        return tuning_mode(arg, &o->open.tune) ? 0 : EDOM;
     case 'b':
         if (!cli_int("--batch", arg, 1, 1 << 20, &n))
             return EDOM;
@@ -227,6 +231,8 @@ int cmd_predict(int argc, char **argv)
         struct clv_context *ctx = cli_context(&o.common);
         struct clv_run *run = NULL;
         o.open.device = o.common.device;
+        struct tuning tuning;
+        tuning_for(&tuning, &o.common, &o.open);
         const enum clv_err err = clv_run_open(ctx, o.run, &o.open, &run);
         code = err ? cli_failed(ctx, err) : predict(ctx, &o, run);
         clv_run_close(&run);

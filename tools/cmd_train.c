@@ -1,6 +1,7 @@
 /* clavicle train */
 #include "cli.h"
 #include "progress.h"
+#include "tuning.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ static const struct argp_option opts[] = {
     {"threads", KEY_THREADS, "N", 0, "decoder threads (default: number of CPUs, at most 8)", 3},
     {NULL, 0, NULL, 0, "Engine:", 4},
     {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
+    TUNING_OPTION(4),
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
     {"profile", KEY_PROFILE, NULL, 0, "time every step on the device, and the host; a table at the end", 4},
     {"trace", KEY_TRACE, "FILE", 0, "timeline of the first 200 steps, for chrome://tracing or ui.perfetto.dev", 4},
@@ -77,6 +79,8 @@ static error_t parse_engine(struct options *o, int key, char *arg)
             }
         cli_usage("--gemm is auto, native or clblast, not '%s'", arg);
         return EDOM;
+    case CLI_KEY_TUNE:
+        return tuning_mode(arg, &o->run.trainer.tune) ? 0 : EDOM;
     case KEY_PLAN:
         if (strcmp(arg, "separate")) {
             cli_usage("--plan is separate, not '%s'", arg);
@@ -245,7 +249,7 @@ static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
                   const struct clv_run_result *r)
 {
     const char *run = o->run.resume ? o->run.resume : o->run.out;
-    if (err == CLV_ERR_CANCELLED) {
+    if (err == CLV_ERR_CANCELLED && *r->device) { /* else it was tuning, and there is no run yet */
         cli_note("clavicle: interrupted after %d epoch%s and %llu steps; go on with: clavicle train --resume %s",
                  r->epochs, r->epochs == 1 ? "" : "s", (unsigned long long)r->steps, run);
         return EXIT_INTERRUPTED;
@@ -307,9 +311,13 @@ int cmd_train(int argc, char **argv)
     o.run.device = o.common.device;
     o.run.fit.priv = &progress;
     progress.profile = o.run.fit.profile;
+    struct tuning tuning;
+    tuning_init(&tuning, o.common.json, o.quiet);
+    o.run.trainer.tuning = &tuning.params;
     cli_catch_interrupt();
     struct clv_context *ctx = cli_context(&o.common);
     const enum clv_err err = clv_run_train(ctx, &o.run, &result);
+    tuning_break(&tuning);
     progress_break(&progress);
     code = report(ctx, &o, err, &result);
     clv_context_destroy(&ctx);

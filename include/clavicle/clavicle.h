@@ -20,5 +20,6 @@
 #include <clavicle/profile.h>
 #include <clavicle/run.h>
 #include <clavicle/train.h>
+#include <clavicle/tune.h>
 
 #endif

@@ -20,6 +20,7 @@
 #include <clavicle/graph.h>
 #include <clavicle/metrics.h>
 #include <clavicle/profile.h>
+#include <clavicle/tune.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,7 +40,11 @@ struct clv_trainer_params {
                              * softmax: categorical_crossentropy, sigmoid: binary_crossentropy,
                              * else mean_squared_error */
     double clip_norm;       /* clip the gradients' global norm; 0 = off */
-    enum clv_gemm_mode gemm;
+    enum clv_gemm_mode gemm; /* AUTO: CLBlast where it was measured (clv_tune_params.clblast) and what it
+                             * saves over planned_steps is more than building it costs */
+    double planned_steps;   /* how many steps there will be; 0 = not known */
+    enum clv_tune_mode tune;
+    const struct clv_tune_params *tuning; /* CLV_TUNE_ON: callbacks, clblast; NULL = silence */
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */
     bool inference_only;    /* no gradients, no optimizer: less memory; step and fit are refused */
     bool plan_only;         /* for clv_trainer_plan_text() and _get_memory(): no weights are drawn, no

@@ -47,24 +47,25 @@ struct clv_choice clv_contract_choose(const struct clv_emit *e, const struct clv
                                       const char **ignored, const char **why)
 {
     const struct clv_schedule *s = forced(e, p);
-    char key[CLV_PROBLEM_TEXT];
-    const char *text = NULL, *reason = NULL;
+    const struct clv_selection_entry *said = NULL;
+    const char *reason = NULL;
     struct clv_choice c;
     if (ignored)
         *ignored = NULL;
     if (s)
         return with_defaults(e, p, s);
     if (e->selection) {
-        clv_problem_text(p, key);
-        text = clv_selection_get(e->selection, key);
+        char text[CLV_PROBLEM_TEXT];
+        clv_problem_text(p, text);
+        said = clv_selection_find(e->selection, text);
     }
-    if (text && clv_choice_parse(text, e->caps, p, &c, &reason)) {
+    if (said && clv_choice_parse(said->choice, e->caps, p, &c, &reason)) {
         if (c.schedule != &clv_schedule_clblast || e->gemm != CLV_GEMM_NATIVE)
             return c;
         reason = "CLBlast was not to be used";
     }
-    if (ignored)
-        *ignored = text;
+    if (said && !said->quiet && ignored)
+        *ignored = said->choice;
     if (why)
         *why = reason;
     return with_defaults(e, p, first_that_suits(e, p));
@@ -108,8 +109,10 @@ int clv_contract_candidates(const struct clv_emit *e, const struct clv_problem *
     const struct clv_schedule *s;
     int n = add(&first, out, 0, max);
     for (size_t i = 0; (s = clv_contract_schedule(i)); i++) {
-        const bool reference = s == &clv_schedule_simple && first.schedule != s;
-        if (!reference && takes(s, e, p) &&
+        /* The reference, and what is written for GPUs, take long on CPU devices and never win. */
+        const bool in_vain = (s == &clv_schedule_simple && first.schedule != s) ||
+                             (s == &clv_schedule_tiled && !e->caps->gpu_path);
+        if (!in_vain && takes(s, e, p) &&
             (!p->pool || (s->pools && s->pools(&p->conv, p->product))))
             n = add_schedule(e, p, s, out, n, max);
     }

@@ -152,36 +152,40 @@ static bool grow(void **array, int n, int *cap, size_t item)
     return true;
 }
 
-enum clv_err clv_selection_put(struct clv_selection *s, const char *problem, const char *choice,
-                               struct clv_error *err)
+static struct clv_selection_entry *find_entry(const struct clv_selection *s, const char *problem)
 {
-    char *copy = clv_strdupf("%s", choice);
-    int i = 0;
-    while (i < s->n && strcmp(s->entry[i].problem, problem) != 0)
-        i++;
-    if (copy && i < s->n) {
-        free(s->entry[i].choice);
-        s->entry[i].choice = copy;
-        return CLV_OK;
-    }
-    char *name = clv_strdupf("%s", problem);
+    for (int i = 0; i < s->n; i++)
+        if (!strcmp(s->entry[i].problem, problem))
+            return &s->entry[i];
+    return NULL;
+}
+
+const struct clv_selection_entry *clv_selection_find(const struct clv_selection *s,
+                                                     const char *problem)
+{
+    return s ? find_entry(s, problem) : NULL;
+}
+
+enum clv_err clv_selection_put(struct clv_selection *s, const char *problem, const char *choice,
+                               bool quiet, struct clv_error *err)
+{
+    struct clv_selection_entry *old = find_entry(s, problem),
+                               e = {clv_strdupf("%s", problem), clv_strdupf("%s", choice), quiet};
     void *array = s->entry;
-    if (!copy || !name || !grow(&array, s->n, &s->cap, sizeof *s->entry)) {
-        free(copy);
-        free(name);
+    if (!e.problem || !e.choice || (!old && !grow(&array, s->n, &s->cap, sizeof *s->entry))) {
+        free(e.problem);
+        free(e.choice);
         return clv_fail_nomem(err, "a selection");
     }
     s->entry = array;
-    s->entry[s->n++] = (struct clv_selection_entry){name, copy};
+    if (!old)
+        s->entry[s->n++] = e;
+    if (!old)
+        return CLV_OK;
+    free(old->problem);
+    free(old->choice);
+    *old = e;
     return CLV_OK;
-}
-
-const char *clv_selection_get(const struct clv_selection *s, const char *problem)
-{
-    for (int i = 0; s && i < s->n; i++)
-        if (!strcmp(s->entry[i].problem, problem))
-            return s->entry[i].choice;
-    return NULL;
 }
 
 void clv_selection_finish(struct clv_selection *s)

@@ -34,6 +34,8 @@ bool clv_choice_parse(const char *text, const struct clv_caps *caps, const struc
 
 struct clv_selection_entry {
     char *problem, *choice;
+    bool quiet; /* nobody on this machine said it: passed over without a word where it does not fit
+                 */
 };
 struct clv_selection {
     struct clv_selection_entry *entry;
@@ -41,9 +43,10 @@ struct clv_selection {
 };
 /* Adds, or replaces what stood there. Texts are copied. */
 CLV_CHECK enum clv_err clv_selection_put(struct clv_selection *s, const char *problem,
-                                         const char *choice, struct clv_error *err);
+                                         const char *choice, bool quiet, struct clv_error *err);
 /* NULL if there is none; s may be NULL. */
-const char *clv_selection_get(const struct clv_selection *s, const char *problem);
+const struct clv_selection_entry *clv_selection_find(const struct clv_selection *s,
+                                                     const char *problem);
 void clv_selection_finish(struct clv_selection *s);
 
 /* ---- what lowering chose: each problem once ---- */

@@ -19,15 +19,18 @@ enum {
 
 static const char *const product_name[] = {"forward", "backward data", "backward weights"};
 
+static bool fits(const struct clv_caps *caps, const struct group *g)
+{
+    const uint64_t bytes =
+        sizeof(float) * (uint64_t)g->tk * (uint64_t)(g->wm * g->rm + 1 + g->wn * g->rn + 1);
+    return (size_t)(g->wm * g->wn) <= caps->max_work_group && bytes <= caps->local_bytes;
+}
+
 static const struct group *group_for(const struct clv_caps *caps)
 {
-    for (size_t i = 0; i < CLV_COUNT(groups); i++) {
-        const struct group *g = &groups[i];
-        const uint64_t bytes =
-            sizeof(float) * (uint64_t)g->tk * (uint64_t)(g->wm * g->rm + 1 + g->wn * g->rn + 1);
-        if ((size_t)(g->wm * g->wn) <= caps->max_work_group && bytes <= caps->local_bytes)
-            return g;
-    }
+    for (size_t i = 0; i < CLV_COUNT(groups); i++)
+        if (fits(caps, &groups[i]))
+            return &groups[i];
     return NULL;
 }
 
@@ -65,9 +68,9 @@ static struct product_plan plan_product(const struct clv_emit *e, const struct c
 /* a, b, c as cl/contract_tiled.cl names them. */
 static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
                                  enum clv_product what, struct clv_tensor *a, struct clv_tensor *b,
-                                 struct clv_arg out, int x_pitch, int y_pitch)
+                                 struct clv_arg out, int x_pitch, int y_pitch, const int *param)
 {
-    const struct group *g = group_for(e->caps);
+    const struct group *g = &groups[param[0]];
     const struct product_plan f = plan_product(e, &p->conv, g, what);
     struct clv_part part = {.rows = (int)f.m, .lanes = (int)f.n, .slices = f.slices};
     if (f.to_part) {
@@ -108,28 +111,51 @@ static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *
 
 static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    (void)param;
     return emit_product(e, p, CLV_PRODUCT_FORWARD, p->x, p->w, (struct clv_arg)CLV_OUT(p->y),
-                        clv_x_pitch(p, p->x), clv_y_pitch(p, p->y));
+                        clv_x_pitch(p, p->x), clv_y_pitch(p, p->y), param);
 }
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    (void)param;
     return emit_product(e, p, CLV_PRODUCT_DATA, p->dy, p->w,
                         (struct clv_arg)CLV_OUT_OR_ADD(p->dx, p->accumulate), clv_x_pitch(p, p->dx),
-                        clv_y_pitch(p, p->dy));
+                        clv_y_pitch(p, p->dy), param);
 }
 
 static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    (void)param;
     return emit_product(e, p, CLV_PRODUCT_WEIGHTS, p->x, p->dy, (struct clv_arg){0},
-                        clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy));
+                        clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy), param);
+}
+
+/* The index of a row of groups[]. */
+static void defaults(const struct clv_caps *caps, const struct clv_conv *c,
+                     enum clv_product product, int batch, int param[CLV_CHOICE_PARAMS])
+{
+    (void)c;
+    (void)product;
+    (void)batch;
+    param[0] = (int)(group_for(caps) - groups);
+}
+
+static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
+                      enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
+{
+    (void)c;
+    (void)product;
+    (void)batch;
+    int n = 0;
+    for (size_t i = 0; i < CLV_COUNT(groups) && n < max; i++)
+        if (fits(caps, &groups[i]))
+            param[n++][0] = (int)i;
+    return n;
 }
 
 const struct clv_schedule clv_schedule_tiled = {
     .name = "tiled",
+    .params = {"group"},
     .supports = supports,
+    .defaults = defaults,
+    .candidates = candidates,
     .emit = {forward, data, weights},
 };

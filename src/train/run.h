@@ -31,6 +31,7 @@ struct clv_run_config {
     size_t cache_bytes;
     struct clv_device_params device;
     const char *platform, *platform_version, *device_name, *vendor, *driver, *device_version;
+    json_t *choices;   /* object: problem and choice of each contraction, both plans; may be NULL */
     json_t *selection; /* array: a line per step of the training plan; may be NULL */
 };
 
@@ -107,6 +108,11 @@ CLV_CHECK enum clv_err clv_run_check(struct clv_run_job *j);
 /* Compares device, driver and kernels with what a resumed run had: CLV_ERR_MISMATCH. */
 CLV_CHECK enum clv_err clv_run_check_device(struct clv_run_job *j);
 CLV_CHECK enum clv_err clv_run_check_selection(struct clv_run_job *j);
+/* Records who computes each contraction, or compares it with what a resumed run recorded (run_choices.c). */
+CLV_CHECK enum clv_err clv_run_check_choices(struct clv_run_job *j);
+/* What the run recorded, as a selection. */
+CLV_CHECK enum clv_err clv_run_recorded(const struct clv_run_config *c, struct clv_selection *ret,
+                                        struct clv_error *err);
 
 /* Graph of the run's model text for its classes. CLV_ERR_SHAPE when the output is another number.
  */

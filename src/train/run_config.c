@@ -138,6 +138,8 @@ enum clv_err clv_run_config_write(const struct clv_run_config *c, const char *pa
     }
     if (!e && !clv_json_set(root, "classes", class_list(c)))
         e = clv_fail(err, CLV_ERR_ARG, "%s: a class name is not UTF-8, or memory is out", path);
+    if (!e && c->choices && json_object_set(root, "choices", c->choices))
+        e = clv_fail_nomem(err, path);
     if (!e && c->selection && json_object_set(root, "selection", c->selection))
         e = clv_fail_nomem(err, path);
     if (!e)
@@ -243,6 +245,8 @@ static enum clv_err take_all(struct clv_run_config *c, struct clv_error *err)
     if (!c->model_text || !c->model_name || !c->data_path || !c->version)
         return clv_fail(err, CLV_ERR_DATA, "version, model or data path is null");
     json_t *selection = json_object_get(c->json, "selection");
+    json_t *choices = json_object_get(c->json, "choices");
+    c->choices = json_is_object(choices) ? json_incref(choices) : NULL;
     c->selection = json_is_array(selection) ? json_incref(selection) : NULL;
     return take_classes(c, err);
 }
@@ -267,6 +271,7 @@ enum clv_err clv_run_config_read(const char *path, struct clv_run_config *ret,
 void clv_run_config_finish(struct clv_run_config *c)
 {
     json_decref(c->json);
+    json_decref(c->choices);
     json_decref(c->selection);
     free((void *)c->classes);
     *c = (struct clv_run_config){0};

@@ -51,15 +51,39 @@ static enum clv_err make_loader(struct clv_run *r, int batch, size_t *image_byte
     return CLV_OK;
 }
 
+static bool same(const char *a, const char *b)
+{
+    return a && b && !strcmp(a, b);
+}
+
+/* On the device of the training its choices are known. */
+static enum clv_err create_trainer(struct clv_run *r, const struct clv_trainer_params *tp)
+{
+    const struct clv_run_config *c = &r->config;
+    const struct clv_device_info *info = clv_device_get_info(r->dev);
+    struct clv_selection recorded = {0};
+    enum clv_err e = CLV_OK;
+    if (same(c->version, clv_version()) && same(c->platform, info->platform_name) &&
+        same(c->platform_version, info->platform_version) && same(c->device_name, info->name) &&
+        same(c->driver, info->driver))
+        e = clv_run_recorded(c, &recorded, &r->ctx->err);
+    if (!e)
+        e = clv_trainer_create_as(r->dev, r->graph, tp, &recorded, &r->trainer);
+    clv_selection_finish(&recorded);
+    return e;
+}
+
 static enum clv_err make_trainer(struct clv_run *r)
 {
     struct clv_trainer_params tp = r->config.trainer;
     tp.inference_only = true;
     tp.batch = r->params.batch;
+    tp.tune = r->params.tune;
+    tp.tuning = r->params.tuning;
     CLV_TRY(make_loader(r, tp.batch, &tp.max_image_bytes));
     CLV_TRY(clv_device_open(r->ctx, &r->params.device, &r->dev));
     r->info.device = clv_device_get_info(r->dev)->name;
-    CLV_TRY(clv_trainer_create(r->dev, r->graph, &tp, &r->trainer));
+    CLV_TRY(create_trainer(r, &tp));
     return clv_trainer_load_from(r->trainer, r->checkpoint);
 }
 

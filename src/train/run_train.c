@@ -193,15 +193,39 @@ static void on_build(void *priv, const char *what)
         (void)j->params->fit.on_event(j->params->fit.priv, &e);
 }
 
-static enum clv_err make_trainer(struct clv_run_job *j)
+static double planned_steps(const struct clv_run_job *j)
+{
+    const struct clv_fit_params *f = &j->config.fit;
+    const size_t batch = (size_t)j->config.trainer.batch;
+    const size_t batches = (clv_data_count(j->data, CLV_SPLIT_TRAIN) + batch - 1) / batch;
+    const double steps = (double)f->epochs * (double)batches;
+    return f->max_steps && (double)f->max_steps < steps ? (double)f->max_steps : steps;
+}
+
+/* A resumed run takes what it took before, whatever has been measured since. */
+static enum clv_err create_trainer(struct clv_run_job *j)
 {
     struct clv_trainer_params params = j->config.trainer;
+    struct clv_selection recorded = {0};
     params.inference_only = false;
     params.max_image_bytes = j->image_bytes;
+    params.planned_steps = planned_steps(j);
+    if (j->config.json)
+        params.tune = CLV_TUNE_OFF;
+    enum clv_err e = clv_run_recorded(&j->config, &recorded, &j->ctx->err);
+    if (!e)
+        e = clv_trainer_create_as(j->dev, j->graph, &params, &recorded, &j->trainer);
+    clv_selection_finish(&recorded);
+    return e;
+}
+
+static enum clv_err make_trainer(struct clv_run_job *j)
+{
     CLV_TRY(clv_device_open(j->ctx, &j->config.device, &j->dev));
     CLV_TRY(clv_run_check_device(j));
     clv_device_on_build(j->dev, on_build, j);
-    CLV_TRY(clv_trainer_create(j->dev, j->graph, &params, &j->trainer));
+    CLV_TRY(create_trainer(j));
+    CLV_TRY(clv_run_check_choices(j));
     CLV_TRY(clv_run_check_selection(j));
     if (!j->last)
         return CLV_OK;

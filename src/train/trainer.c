@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "data/pipeline.h"
 #include "graph/op.h"
+#include "train/tuning.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,28 +120,41 @@ static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params
     return t->params.plan_only ? CLV_OK : clv_store_init(t->store, t->params.seed);
 }
 
+void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct clv_plan_params *ret)
+{
+    static const enum clv_gemm_provider gemm[] = {[CLV_GEMM_MODE_AUTO] = CLV_GEMM_AUTO,
+                                                  [CLV_GEMM_MODE_NATIVE] = CLV_GEMM_NATIVE,
+                                                  [CLV_GEMM_MODE_CLBLAST] = CLV_GEMM_CLBLAST};
+    *ret = (struct clv_plan_params){.batch = t->params.batch,
+                                    .training = training,
+                                    .root = t->loss ? t->loss : t->graph->output,
+                                    .gemm = gemm[t->params.gemm],
+                                    .selection = &t->selection,
+                                    .separate = t->params.separate,
+                                    .dry = t->params.plan_only,
+                                    .slot_bytes = t->slot_bytes,
+                                    .normalise = t->normalise,
+                                    .optim = t->optim,
+                                    .clip_norm = t->params.clip_norm};
+}
+
 static enum clv_err get_plan(struct clv_trainer *t, bool training, struct clv_plan **ret)
 {
     struct clv_plan **p = &t->plan[training];
-    const enum clv_gemm_provider gemm[] = {[CLV_GEMM_MODE_AUTO] = CLV_GEMM_AUTO,
-                                           [CLV_GEMM_MODE_NATIVE] = CLV_GEMM_NATIVE,
-                                           [CLV_GEMM_MODE_CLBLAST] = CLV_GEMM_CLBLAST};
     if (training && t->params.inference_only)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
     if (!*p) {
-        const struct clv_plan_params params = {
-            .batch = t->params.batch, .training = training,
-            .root = t->loss ? t->loss : t->graph->output, .gemm = gemm[t->params.gemm],
-            .separate = t->params.separate, .dry = t->params.plan_only, .slot_bytes = t->slot_bytes, .normalise = t->normalise,
-            .optim = t->optim, .clip_norm = t->params.clip_norm};
+        struct clv_plan_params params;
+        clv_trainer_plan_params(t, training, &params);
         CLV_TRY(clv_plan_create(t->dev, t->graph, t->store, &params, p));
     }
     *ret = *p;
     return CLV_OK;
 }
 
-enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
-                                const struct clv_trainer_params *params, struct clv_trainer **ret)
+enum clv_err clv_trainer_create_as(struct clv_device *dev, struct clv_graph *graph,
+                                   const struct clv_trainer_params *params,
+                                   const struct clv_selection *recorded, struct clv_trainer **ret)
 {
     struct clv_trainer *t = calloc(1, sizeof *t);
     if (!t)
@@ -150,6 +164,8 @@ enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
     t->graph = graph;
     struct clv_plan *plan = NULL;
     enum clv_err err = build(t, params);
+    if (!err)
+        err = clv_trainer_select(t, recorded);
     if (!err) /* shape and memory faults belong here, not into the first step */
         err = get_plan(t, !t->params.inference_only, &plan);
     if (err)
@@ -157,6 +173,12 @@ enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
     else
         *ret = t;
     return err;
+}
+
+enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
+                                const struct clv_trainer_params *params, struct clv_trainer **ret)
+{
+    return clv_trainer_create_as(dev, graph, params, NULL, ret);
 }
 
 void clv_trainer_destroy(struct clv_trainer **trainer)
@@ -167,6 +189,7 @@ void clv_trainer_destroy(struct clv_trainer **trainer)
     for (int i = 0; i < 2; i++)
         clv_plan_destroy(&t->plan[i]);
     clv_store_destroy(&t->store);
+    clv_selection_finish(&t->selection);
     for (size_t i = 0; i < CLV_COUNT(t->text); i++)
         free(t->text[i]);
     free(t->optim_params);

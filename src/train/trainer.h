@@ -3,6 +3,7 @@
 #define CLV_TRAIN_TRAINER_H
 
 #include "base/context.h"
+#include "contract/selection.h"
 #include "graph/graph.h"
 #include "model/safetensors.h"
 #include "optim/optim.h"
@@ -20,6 +21,7 @@ struct clv_trainer {
     const struct clv_optim *optim;
     void *optim_params;
     struct clv_store *store;
+    struct clv_selection selection;   /* what the plans take */
     struct clv_plan *plan[2];         /* [training]; made when first needed */
     struct clv_normalise normalise;
     size_t slot_bytes;
@@ -32,6 +34,12 @@ struct clv_trainer {
     float *targets;
 };
 
+/* clv_trainer_create() with choices that go before all others; may be NULL. */
+CLV_CHECK enum clv_err clv_trainer_create_as(struct clv_device *dev, struct clv_graph *graph,
+                                             const struct clv_trainer_params *params,
+                                             const struct clv_selection *recorded,
+                                             struct clv_trainer **ret);
+void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct clv_plan_params *ret);
 /* The plan for training or evaluation, built on first use. */
 CLV_CHECK enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, struct clv_plan **ret);
 /* One-hot (or the label itself for one output) into targets[n][outputs]; checks the range. */

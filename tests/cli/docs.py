@@ -5,13 +5,14 @@ import re
 from clv import SOURCE, case, clavicle, main, read
 from listing import DEVICE_KEYS, INSPECT_KEYS
 from runs import EVENT_KEYS
+from tune import TUNE_KEYS
 from use import CLASS_KEYS, EVAL_KEYS
 import clv
 
 clv.CASES.clear()  # of the files that were read for their keys
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get']
+            'data get', 'tune']
 PAGE = read(os.path.join(SOURCE, 'docs', 'command-line.md')).decode()
 
 
@@ -48,7 +49,7 @@ def no_other_options(tmp):
 @case('every key of the JSON objects is on its page')
 def all_keys(tmp):
     keys = {'train': {k for e in EVENT_KEYS.values() for k in e}, 'eval': EVAL_KEYS + CLASS_KEYS,
-            'devices': DEVICE_KEYS, 'data inspect': INSPECT_KEYS}
+            'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'data inspect': INSPECT_KEYS}
     for command, names in keys.items():
         for name in names:
             assert '`%s`' % name in section(command), (command, name)

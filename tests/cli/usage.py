@@ -4,7 +4,7 @@ import re
 from clv import (MODEL, case, clavicle, fails, images, main, setting, untouched, write)
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get']
+            'data get', 'tune']
 
 
 @case('--help of the command and of each subcommand prints options and examples to stdout')
@@ -43,10 +43,11 @@ def wrong_arguments(tmp):
         ['eval'], ['eval', 'a', 'b'], ['predict'], ['predict', 'run'], ['graph'],
         ['eval', 'a', '--split', 'nonsense'], ['eval', 'a', '--json', '--csv', '-'],
         ['graph', 'mlp', '--dot', '--json'], ['devices', 'extra'], ['devices', '--json=yes'],
+        ['tune', 'a', 'b'], ['tune', '--pass', 'x'], ['tune', '--gemm', 'x'], ['tune', 'mlp', '--export'],
         ['data', 'inspect'], ['data', 'get'], ['data', 'phantom'], ['data', 'phantom', tmp + '/p', '--size', '3'],
     ]
     for option, value in (('--epochs', '0'), ('--epochs', 'x'), ('--batch', '0'), ('--seed', '-1'),
-                          ('--val-fraction', '2'), ('--gemm', 'x'), ('--plan', 'x'), ('--cache', '1Q'),
+                          ('--val-fraction', '2'), ('--gemm', 'x'), ('--tune', 'x'), ('--plan', 'x'), ('--cache', '1Q'),
                           ('--threads', '-1'), ('--min-delta', 'nan'), ('--checkpoint-seconds', '0')):
         wrong.append(args + ['--out', tmp + '/x', option, value])
     for argv in wrong:

@@ -1,0 +1,16 @@
+/* One writer at a time: an advisory lock on a file that exists only for that. */
+#ifndef CLV_BASE_LOCK_H
+#define CLV_BASE_LOCK_H
+
+#include "base/error.h"
+
+/* Makes the file and locks it against other processes and threads; waits for at most `seconds`.
+ * CLV_ERR_WRITE names the file and the reason. The file stays: removing it would let two in. */
+struct clv_lock {
+    int fd;
+};
+CLV_CHECK enum clv_err clv_lock_take(struct clv_lock *l, const char *path, double seconds,
+                                     struct clv_error *err);
+void clv_lock_release(struct clv_lock *l);
+
+#endif

@@ -1,0 +1,22 @@
+/* What a tuner's choices are compared with. For src/tune only. */
+#ifndef CLV_TUNE_REFERENCE_H
+#define CLV_TUNE_REFERENCE_H
+
+#include "tune/trial.h"
+
+/* The trial's numbers on the host, as far as a backward pass needs them there. */
+struct clv_trial_data {
+    float *dy, *y;
+    uint8_t *mask;
+};
+
+/* A result for n samples: values, then the mask's marks, all as floats. */
+struct clv_trial_size {
+    size_t values, marks;
+};
+struct clv_trial_size clv_trial_size(const struct clv_trial *t, int n);
+
+/* Sets n_short and want. */
+CLV_CHECK enum clv_err clv_trial_reference(struct clv_trial *t, const struct clv_trial_data *d);
+
+#endif

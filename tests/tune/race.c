@@ -1,0 +1,215 @@
+/* Races: wrong answers, noise, interruption. Nothing here depends on how fast anything is. */
+#define _XOPEN_SOURCE 700
+#include "tune/tune.h"
+#include "tuned.h"
+
+#include <criterion/criterion.h>
+
+/* The tiled schedule has a few candidates for any problem. */
+static const char caps[] = "gpu";
+
+static struct clv_problem problem(enum clv_product product, bool pool, enum clv_act act)
+{
+    return (struct clv_problem){
+        .product = product,
+        .conv = {.ih = 9, .iw = 11, .ci = 5, .oh = 9, .ow = 11, .co = 19, .kh = 3, .kw = 3, .sh = 1, .sw = 1,
+                 .dh = 1, .dw = 1, .pt = 1, .pl = 1, .groups = 1},
+        .batch = 3,
+        .pool = pool,
+        .act = product == CLV_PRODUCT_DATA || (pool && product == CLV_PRODUCT_WEIGHTS) ? CLV_ACT_LINEAR
+                                                                                        : act,
+        .training = true,
+        .dx = product == CLV_PRODUCT_WEIGHTS && !pool,
+    };
+}
+
+/* ---- hooks ---- */
+
+struct hook {
+    int spoiled;  /* the candidate with this parameter is wrong; -1 = none */
+    double times[8];
+};
+
+static void spoil(void *priv, const struct clv_choice *c, float *result, size_t n)
+{
+    const struct hook *h = priv;
+    if (c->param[0] == h->spoiled)
+        result[n / 2] += .01f;
+}
+
+static double seconds(void *priv, const struct clv_choice *c, double measured)
+{
+    const struct hook *h = priv;
+    (void)measured;
+    return h->times[c->param[0]];
+}
+
+static struct clv_raced race(struct tune_rig *t, struct hook *h)
+{
+    const struct clv_problem p = problem(CLV_PRODUCT_FORWARD, false, CLV_ACT_RELU);
+    const struct clv_race_params params = {.spoil = spoil, .seconds = seconds, .hook = h};
+    struct clv_raced r;
+    ok(t->r.ctx, clv_race(t->r.dev, &p, &params, &r));
+    return r;
+}
+
+Test(race, the_fastest_wins_by_more_than_the_noise)
+{
+    struct tune_rig t;
+    tune_open(&t, NULL, caps);
+    struct hook h = {.spoiled = -1, .times = {1e-3, 5e-4, 7e-4}};
+    const struct clv_raced r = race(&t, &h);
+    cr_assert_str_eq(r.choice.schedule->name, "tiled");
+    cr_assert_eq(r.tried, 3);
+    cr_assert_eq(r.wrong, 0);
+    cr_assert_eq(r.choice.param[0], 1);
+    cr_assert_eq(r.fallback.param[0], 0);
+    cr_assert_float_eq(r.fallback_seconds.median, 1e-3, 1e-9);
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
+
+Test(race, the_default_stays_where_the_gain_is_noise)
+{
+    struct tune_rig t;
+    tune_open(&t, NULL, caps);
+    struct hook h = {.spoiled = -1, .times = {1e-3, .99e-3, .985e-3}};
+    const struct clv_raced r = race(&t, &h);
+    cr_assert_eq(r.choice.param[0], 0);
+    cr_assert_float_eq(r.seconds.median, 1e-3, 1e-9);
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
+
+Test(race, a_wrong_answer_is_thrown_out_however_fast)
+{
+    struct tune_rig t;
+    tune_open(&t, NULL, caps);
+    struct hook h = {.spoiled = 1, .times = {1e-3, 1e-6, 5e-4}};
+    struct clv_raced r = race(&t, &h);
+    cr_assert_eq(r.wrong, 1);
+    cr_assert_eq(r.choice.param[0], 2);
+    cr_assert(strstr(t.last, "tiled group=1"), "%s", t.last);
+    /* The default, too. */
+    h.spoiled = 0;
+    r = race(&t, &h);
+    cr_assert_eq(r.wrong, 1);
+    cr_assert_eq(r.fallback_seconds.n, 0);
+    cr_assert_eq(r.choice.param[0], 1);
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
+
+/* ---- every kind of problem has a right default: the reference beside it is made by other code ---- */
+
+static void expect_right(const char *mask)
+{
+    static const enum clv_act acts[] = {CLV_ACT_LINEAR, CLV_ACT_RELU, CLV_ACT_SIGMOID, CLV_ACT_TANH};
+    struct tune_rig t;
+    tune_open(&t, NULL, mask);
+    for (int product = 0; product < CLV_PRODUCTS; product++)
+        for (int pool = 0; pool < 2; pool++)
+            for (int a = 0; a < 4; a++) {
+                const struct clv_problem p = problem((enum clv_product)product, pool, acts[a]);
+                const struct clv_emit e = {.caps = clv_device_caps(t.r.dev), .batch = p.batch};
+                struct clv_choice found[CLV_RACE_MAX];
+                struct clv_trial *trial = NULL;
+                char text[CLV_PROBLEM_TEXT], choice[CLV_CHOICE_TEXT];
+                const int n = clv_contract_candidates(&e, &p, false, found, CLV_RACE_MAX);
+                clv_problem_text(&p, text);
+                ok(t.r.ctx, clv_trial_open(t.r.dev, &p, &trial));
+                for (int i = 0; i < n; i++) {
+                    bool right = false;
+                    if (pool && !(found[i].schedule->pools && found[i].schedule->pools(&p.conv, p.product)))
+                        continue;
+                    clv_choice_text(&found[i], choice);
+                    ok(t.r.ctx, clv_trial_check(trial, &found[i], NULL, NULL, &right));
+                    cr_assert(right, "%s: %s", text, choice);
+                }
+                clv_trial_close(&trial);
+            }
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
+
+Test(race, every_candidate_of_a_cpu_is_right) { expect_right(NULL); }
+Test(race, every_candidate_of_a_gpu_is_right) { expect_right(caps); }
+
+/* ---- a list of problems ---- */
+
+struct session {
+    int results, known, events, stop_after;
+};
+
+static bool should_stop(void *priv)
+{
+    const struct session *s = priv;
+    return s->results >= s->stop_after;
+}
+
+static void on_event(void *priv, const struct clv_tune_event *e)
+{
+    struct session *s = priv;
+    cr_assert(e->problem >= 1 && e->problem <= e->problems && *e->what && *e->trying);
+    s->events++;
+}
+
+static void on_result(void *priv, const struct clv_tune_result *r)
+{
+    struct session *s = priv;
+    s->results++;
+    s->known += r->known;
+    cr_assert(*r->choice && r->seconds > 0);
+}
+
+static enum clv_err tune(struct tune_rig *t, struct session *s, struct clv_tuning *results)
+{
+    static const struct clv_choice none = {.schedule = &clv_schedule_simple};
+    struct clv_choices list = {0};
+    const struct clv_tune_params params = {
+        .should_stop = should_stop, .on_event = on_event, .on_result = on_result, .priv = s};
+    for (int product = 0; product < CLV_PRODUCTS; product++) {
+        const struct clv_problem p = problem((enum clv_product)product, false, CLV_ACT_RELU);
+        ok(t->r.ctx, clv_choices_add(&list, &p, &none, &t->r.ctx->err));
+    }
+    const enum clv_err e = clv_tune_problems(t->r.dev, &list, &params, results == NULL, NULL, results);
+    clv_choices_finish(&list);
+    return e;
+}
+
+Test(tune, an_interrupted_one_keeps_its_results_and_goes_on)
+{
+    struct tune_rig t;
+    tune_open(&t, NULL, caps);
+    struct session s = {.stop_after = 2};
+    cr_assert_eq(tune(&t, &s, NULL), CLV_ERR_CANCELLED);
+    struct clv_tuning lines = {0};
+    ok(t.r.ctx, clv_tuning_load(t.r.dev, &lines));
+    cr_assert_eq(lines.n, 2);
+    clv_tuning_finish(&lines);
+    s = (struct session){.stop_after = 9};
+    ok(t.r.ctx, tune(&t, &s, NULL));
+    cr_assert_eq(s.results, 3);
+    cr_assert_eq(s.known, 2);
+    cr_assert_gt(s.events, 0);
+    ok(t.r.ctx, clv_tuning_load(t.r.dev, &lines));
+    cr_assert_eq(lines.n, 3);
+    clv_tuning_finish(&lines);
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
+
+Test(tune, without_a_file_the_results_serve_this_run)
+{
+    struct tune_rig t;
+    struct clv_tuning results = {0};
+    struct session s = {.stop_after = 9};
+    tune_open(&t, "", caps);
+    cr_assert_eq(tune(&t, &s, NULL), CLV_ERR_ARG);
+    cr_assert_eq(s.events, 0);
+    ok(t.r.ctx, tune(&t, &s, &results));
+    cr_assert_eq(results.n, 3);
+    cr_assert_eq(t.warnings, 1);
+    clv_tuning_finish(&results);
+    rig_close(&t.r);
+}
