@@ -1,32 +1,44 @@
-__kernel void update(IN_STATE, OUT(value), IN(grad), OUT(slot0), OUT(slot1), IN(chunks), IN(control))
+/* Takes the 16 elements from `at` on one step further; grad: of the loss, factor: of the clipping. */
+static void update16(__global real *value, __global real *slot0, __global real *slot1, size_t at,
+                     float16 grad, float factor, __global const step_state *st, chunk_constants c)
 {
-    AT(value); AT(grad); AT(slot0); AT(slot1); AT(chunks); AT(control);
-    const size_t chunk = get_group_id(0);
+    float16 w = vload16(0, value + at), s0 = 0.0f, s1 = 0.0f;
+#if SLOTS > 0
+    s0 = vload16(0, slot0 + at);
+#endif
+#if SLOTS > 1
+    s1 = vload16(0, slot1 + at);
+#endif
+    step16(&w, penalised(grad, w, c.l1, c.l2) * factor, &s0, &s1, st, c);
+    vstore16(w, 0, value + at);
+#if SLOTS > 0
+    vstore16(s0, 0, slot0 + at);
+#endif
+#if SLOTS > 1
+    vstore16(s1, 0, slot1 + at);
+#endif
+}
+
+#ifdef DENSE_WEIGHTS
+#include "contract_dense_update.cl"
+#else
+/* Chunks `first` and following of a segment; their gradients lie from chunk grad_first on. */
+__kernel void update(IN_STATE, OUT(value), IN(grad), OUT(slot0), OUT(slot1), IN(chunks), IN(control),
+                     int first, int grad_first)
+{
+    AT(value);
+    AT(grad);
+    AT(slot0);
+    AT(slot1);
+    AT(chunks);
+    AT(control);
+    const size_t group = get_group_id(0), chunk = first + group;
     const chunk_constants c = ((__global const chunk_constants *)chunks)[chunk];
     const float factor = control[0];
+    grad += (grad_first + group) * CHUNK;
     if (c.rate == 0.0f)
         return;
-    for (int i = (int)get_local_id(0); i < CHUNK / 16; i += (int)get_local_size(0)) {
-        const size_t at = chunk * (CHUNK / 16) + i;
-        float16 w = vload16(at, value);
-        const float16 g = penalised(vload16(at, grad), w, c.l1, c.l2) * factor;
-#if SLOTS > 0
-        float16 s0 = vload16(at, slot0);
-#else
-        float16 s0 = 0.0f;
-#endif
-#if SLOTS > 1
-        float16 s1 = vload16(at, slot1);
-#else
-        float16 s1 = 0.0f;
-#endif
-        step16(&w, g, &s0, &s1, STATE, c);
-        vstore16(w, at, value);
-#if SLOTS > 0
-        vstore16(s0, at, slot0);
-#endif
-#if SLOTS > 1
-        vstore16(s1, at, slot1);
-#endif
-    }
+    for (int i = (int)get_local_id(0); i < CHUNK / 16; i += (int)get_local_size(0))
+        update16(value, slot0, slot1, chunk * CHUNK + i * 16, vload16(i, grad), factor, STATE, c);
 }
+#endif

@@ -40,6 +40,8 @@ struct clv_trainer_params {
                              * softmax: categorical_crossentropy, sigmoid: binary_crossentropy,
                              * else mean_squared_error */
     double clip_norm;       /* clip the gradients' global norm; 0 = off */
+    bool keep_gradients;    /* for clv_trainer_get_gradient(): else large layers update their weights as
+                             * part of their backward step, to the same bits, and keep no gradient */
     enum clv_gemm_mode gemm; /* AUTO: CLBlast where it was measured (clv_tune_params.clblast) and what it
                              * saves over planned_steps is more than building it costs */
     double planned_steps;   /* how many steps there will be; 0 = not known */
@@ -88,7 +90,8 @@ CLV_API CLV_CHECK enum clv_err clv_trainer_weight_info(const struct clv_trainer 
 CLV_API CLV_CHECK enum clv_err clv_trainer_get_weight(struct clv_trainer *t, size_t i, float *host);
 CLV_API CLV_CHECK enum clv_err clv_trainer_set_weight(struct clv_trainer *t, size_t i,
                                                       const float *host);
-/* The gradient that the last step used (before penalties and clipping). */
+/* The gradient that the last step used (before penalties and clipping). CLV_ERR_ARG where it is not
+ * kept: see keep_gradients. */
 CLV_API CLV_CHECK enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *host);
 
 /* Weights, optimizer slots and step count as one safetensors file, written atomically; load checks

@@ -66,11 +66,12 @@ double clv_optim_learning_rate(const struct clv_optim *optim, const void *params
 
 /* One work-item takes one chunk, so that its constants are read once. */
 static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
-                                struct clv_store_segment *seg, struct clv_tensor *control)
+                                const struct clv_store_run *run, struct clv_tensor *control)
 {
-    const int64_t chunks = seg->count / CLV_STORE_CHUNK;
+    const int64_t chunks = run->count / CLV_STORE_CHUNK;
     const size_t group = e->caps->gpu_path ? CLV_MIN((size_t)64, e->caps->max_work_group) : 1;
-    const double bytes = (double)seg->count * 4 * (3 + 2 * o->n_slots);
+    const double bytes = (double)run->count * 4 * (3 + 2 * o->n_slots);
+    struct clv_store_segment *seg = run->segment;
     /* Optimizers with fewer slots are handed the gradient where a slot would stand. */
     struct clv_tensor *slot0 = o->n_slots > 0 ? &seg->slot[0] : &seg->grad;
     struct clv_tensor *slot1 = o->n_slots > 1 ? &seg->slot[1] : &seg->grad;
@@ -78,13 +79,15 @@ static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
     if (!options)
         return CLV_ERR_NOMEM;
     return clv_emit_kernel(
-        e, &(struct clv_emit_info){.what = "update", .bytes = bytes, .flops = (double)seg->count * 10},
+        e, &(struct clv_emit_info){.what = "update", .bytes = bytes, .flops = (double)run->count * 10},
         &(struct clv_kernel_step){
             .source = o->source, .name = "update", .options = options, .dims = 1,
             .global = {(size_t)chunks * group}, .local = {group},
             .shrink = CLV_SHRINK_GROUPS,
             clv_args(CLV_IN(e->state), CLV_INOUT(&seg->value), CLV_IN(&seg->grad), CLV_INOUT(slot0),
-                     CLV_INOUT(slot1), CLV_IN(&seg->chunks), CLV_IN(control))});
+                     CLV_INOUT(slot1), CLV_IN(&seg->chunks), CLV_IN(control),
+                     CLV_I32(run->first / CLV_STORE_CHUNK),
+                     CLV_I32(run->grad_first / CLV_STORE_CHUNK))});
 }
 
 /* Sum of squares of every chunk, then their sum in fixed order, then the factor. */
@@ -129,7 +132,8 @@ enum clv_err clv_optim_emit(struct clv_emit *e, const struct clv_optim *optim, s
         CLV_TRY(emit_clip(e, store, control, clip_norm));
     else
         CLV_TRY(clv_emit_fill(e, &(struct clv_emit_info){.what = "gradient factor"}, control, one));
-    for (int i = 0; i < store->n_segments; i++)
-        CLV_TRY(emit_update(e, optim, &store->segment[i], control));
+    int next = 0;
+    for (struct clv_store_run run; clv_store_next_run(store, &next, &run);)
+        CLV_TRY(emit_update(e, optim, &run, control));
     return CLV_OK;
 }

@@ -29,8 +29,9 @@ CLV_CHECK enum clv_err clv_optim_parse(const char *text, const struct clv_optim 
 /* Value of the option learning_rate, which every optimizer has. */
 double clv_optim_learning_rate(const struct clv_optim *optim, const void *params);
 
-/* Appends one update step per segment of the store, after the clipping by global norm when clip_norm > 0
- * (the gradients, penalties included, are scaled by clip_norm / norm where their norm is larger). */
+/* Appends the update of all parameters whose backward step has not taken it over, one step for each run
+ * of them, after the clipping by global norm when clip_norm > 0
+ * (the gradients, penalties included, are scaled by clip_norm / norm where their norm is larger), which needs all gradients kept. */
 CLV_CHECK enum clv_err clv_optim_emit(struct clv_emit *e, const struct clv_optim *optim,
                                       struct clv_store *store, double clip_norm);
 

@@ -42,7 +42,7 @@ struct clv_plan {
     struct clv_ring_entry ring[CLV_PLAN_RING];
 };
 
-/* lower.c: fills steps and tensors; launches and allocates nothing on the device. */
+/* lower.c: fills steps and tensors; launches nothing, and allocates only the store's gradients. */
 CLV_CHECK enum clv_err clv_plan_lower(struct clv_plan *p);
 /* memory.c: liveness over the steps, places by decreasing size. `keep` tensors live to the end. */
 CLV_CHECK enum clv_err clv_plan_place(const struct clv_steps *steps, const struct clv_tensor *const *keep,

@@ -95,6 +95,12 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     CLV_TRY(lower_forward(p, &e));
     if (!q->training)
         return CLV_OK;
+    /* Clipping by norm needs every gradient before the first update. */
+    e.store = p->store;
+    for (int i = 0; i < p->store->n_params; i++)
+        p->store->param[i].fused = false; /* a dry plan may have had other schedules */
+    e.update_source = q->clip_norm > 0 || q->keep_gradients ? NULL : q->optim->source;
     CLV_TRY(lower_backward(p, &e));
+    CLV_TRY(clv_store_make_gradients(p->store, q->dry));
     return clv_optim_emit(&e, q->optim, p->store, q->clip_norm);
 }

@@ -70,7 +70,7 @@ static enum clv_err build(struct clv_plan *p)
     CLV_TRY(make_io_buffer(p, p->staging));
     CLV_TRY(make_io_buffer(p, p->state));
     CLV_TRY(make_io_buffer(p, p->targets));
-    p->memory.store = p->store->bytes;
+    p->memory.store = p->store->bytes + p->store->dry_bytes;
     p->memory.peak = p->memory.activations + p->memory.store + p->memory.io;
     if (p->params.dry)
         return CLV_OK;

@@ -27,6 +27,7 @@ struct clv_plan_params {
     struct clv_normalise normalise;
     const struct clv_optim *optim;   /* training */
     double clip_norm;                /* 0 = no clipping */
+    bool keep_gradients;             /* all, to be read: no update becomes part of a backward step */
 };
 
 /* What the memory map adds up to, bytes. */

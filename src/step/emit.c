@@ -188,6 +188,23 @@ struct clv_tensor *clv_emit_weight_grad(struct clv_emit *e, const struct clv_nod
     return e->node[node->id].weight_grad[i];
 }
 
+bool clv_emit_take_update(struct clv_emit *e, const struct clv_node *node, int i,
+                          struct clv_update *ret)
+{
+    if (!e->update_source)
+        return false;
+    struct clv_param *p = clv_store_find(e->store, node, i);
+    p->fused = true;
+    *ret = (struct clv_update){.source = e->update_source,
+                               .n_slots = e->store->n_slots,
+                               .value = &p->value,
+                               .chunks = &e->store->segment[p->segment].chunks,
+                               .chunk = (int)(p->value.offset / CLV_STORE_CHUNK)};
+    for (int k = 0; k < CLV_STORE_SLOTS; k++)
+        ret->slot[k] = k < ret->n_slots ? &p->slot[k] : &p->value;
+    return true;
+}
+
 enum clv_act clv_emit_act(struct clv_emit *e, const struct clv_node *node)
 {
     return e->fusion[node->id].act;

@@ -4,6 +4,7 @@
 #define CLV_STEP_EMIT_H
 
 #include "step/step.h"
+#include "step/store.h"
 
 struct clv_selection;
 struct clv_choices;
@@ -30,6 +31,9 @@ struct clv_emit {
     const char *force_variant;       /* tests: take only variants of this name; NULL */
     const struct clv_fusion *fusion; /* by node id */
     struct clv_node_tensors *node;   /* by node id */
+    /* Updates that backward steps may take over; source NULL = none, every gradient is kept. */
+    struct clv_store *store;
+    const struct clv_source *update_source;
     struct clv_tensor *state;        /* struct clv_step_state, then sample indices */
     struct clv_tensor *targets;      /* F32 [batch][c of the output] for losses */
     struct clv_steps *steps;
@@ -50,6 +54,18 @@ CLV_CHECK enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_nod
 bool clv_emit_wants_grad_in(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_weight_grad(struct clv_emit *e, const struct clv_node *node, int i);
+/* The optimizer's update of a weight as the epilogue of the step that makes its gradient, in kernels of
+ * the optimizer's own source (cl/include/update_kernel.cl). */
+struct clv_update {
+    const struct clv_source *source;
+    int n_slots;
+    struct clv_tensor *value, *slot[CLV_STORE_SLOTS], *chunks; /* unused slots: the value */
+    int chunk;                       /* of chunks: the weight's */
+};
+/* Takes over the update of weight i, or returns false where its gradient must be kept. Only for the last
+ * step that reads the weight, and one that makes the whole gradient by itself. */
+bool clv_emit_take_update(struct clv_emit *e, const struct clv_node *node, int i,
+                          struct clv_update *ret);
 enum clv_act clv_emit_act(struct clv_emit *e, const struct clv_node *node);
 
 /* New tensors. Out of memory returns NULL with the error recorded: forward it with CLV_ERR_NOMEM.

@@ -118,7 +118,6 @@ static enum clv_err allocate(struct clv_store *s, bool training)
         CLV_TRY(make_array(s, &seg->value, seg->count, "weights"));
         if (!training)
             continue;
-        CLV_TRY(make_array(s, &seg->grad, seg->count, "gradients"));
         for (int k = 0; k < s->n_slots; k++)
             CLV_TRY(make_array(s, &seg->slot[k], seg->count, "optimizer slot"));
         CLV_TRY(write_chunks(s, i));
@@ -128,10 +127,67 @@ static enum clv_err allocate(struct clv_store *s, bool training)
         const struct clv_store_segment *seg = &s->segment[p->segment];
         for (int k = 0; k < s->n_slots; k++)
             p->slot[k] = part(&seg->slot[k], p);
-        p->grad = part(&seg->grad, p);
         p->value = part(&seg->value, p);
+        p->grad = p->value;
+        p->grad.buffer = NULL;
     }
     return CLV_OK;
+}
+
+/* Where the gradients of a segment lie; returns their number of elements. */
+static int64_t place_gradients(struct clv_store *s, int segment)
+{
+    int64_t count = 0;
+    for (int k = 0; k < s->n_params; k++) {
+        struct clv_param *p = &s->param[k];
+        if (p->segment != segment || p->fused)
+            continue;
+        p->grad.offset = (uint64_t)count;
+        count += padded_count(p);
+    }
+    return count;
+}
+
+enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < s->n_segments; i++) {
+        struct clv_tensor *grad = &s->segment[i].grad;
+        const int64_t count = place_gradients(s, i);
+        bytes += (uint64_t)count * 4;
+        if (dry)
+            continue;
+        if (grad->buffer && grad->c != count)
+            return clv_fail(clv_device_error(s->dev), CLV_ERR_ARG,
+                            "another training plan has made the gradients of this network");
+        if (count && !grad->buffer)
+            CLV_TRY(make_array(s, grad, count, "gradients"));
+    }
+    if (dry) {
+        s->dry_bytes = bytes;
+        return CLV_OK;
+    }
+    s->dry_bytes = 0;
+    for (int k = 0; k < s->n_params; k++)
+        if (!s->param[k].fused)
+            s->param[k].grad.buffer = s->segment[s->param[k].segment].grad.buffer;
+    return CLV_OK;
+}
+
+bool clv_store_next_run(const struct clv_store *s, int *next, struct clv_store_run *ret)
+{
+    while (*next < s->n_params && s->param[*next].fused)
+        ++*next;
+    if (*next == s->n_params)
+        return false;
+    const struct clv_param *p = &s->param[*next];
+    *ret = (struct clv_store_run){.segment = &s->segment[p->segment],
+                                  .first = (int64_t)p->value.offset,
+                                  .grad_first = (int64_t)p->grad.offset};
+    const int segment = p->segment;
+    for (; *next < s->n_params && !p->fused && p->segment == segment; p = &s->param[++*next])
+        ret->count += padded_count(p);
+    return true;
 }
 
 enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g, bool training,

@@ -1,6 +1,9 @@
 /* The parameter store: weights, gradients and optimizer slots. It outlives plans; a training plan and
  * an evaluation plan of one network share it.
  *
+ * A parameter whose update is part of its backward step (`fused`) has no gradient in memory, so the
+ * gradients are made when the training plan has been lowered and lie closer together than the weights.
+ *
  * Every class of memory is a list of segments no larger than the device's largest allocation. In a
  * segment the parameters lie one behind the other, in the order of the layers, each at a multiple of
  * CLV_STORE_CHUNK elements, so that one launch updates a whole segment and a chunk belongs to one
@@ -19,6 +22,7 @@ struct clv_param {
     const struct clv_node *node;
     int index;                     /* weight index within the node */
     int segment;
+    bool fused;                    /* its backward step updates it: grad has no memory */
     struct clv_tensor value, grad, slot[CLV_STORE_SLOTS];
 };
 
@@ -26,7 +30,7 @@ struct clv_param {
 struct clv_chunk { float l1, l2, rate, decay; }; /* rate: multiplies the step, 0 = frozen; decay: 1 = weight decay applies */
 
 struct clv_store_segment {
-    int64_t count;                 /* elements, a multiple of CLV_STORE_CHUNK */
+    int64_t count;                 /* elements, a multiple of CLV_STORE_CHUNK; grad may have fewer */
     struct clv_tensor value, grad, slot[CLV_STORE_SLOTS];
     struct clv_tensor chunks;      /* struct clv_chunk [count / CLV_STORE_CHUNK] */
 };
@@ -40,14 +44,23 @@ struct clv_store {
     int n_segments;
     int n_slots;
     uint64_t bytes;                /* device memory held */
+    uint64_t dry_bytes;            /* that gradients will need: they were placed but not allocated */
     uint64_t version;              /* counts what may have changed weights; starts at 1 */
 };
 
-/* Allocates for the weights of the nodes; training adds gradients and n_slots optimizer slots (zeroed). The graph must outlive it.
+/* Allocates for the weights of the nodes; training adds n_slots optimizer slots (zeroed). The graph must outlive it.
  * CLV_ERR_DEVMEM names the node, its size and the limit when one parameter exceeds max_alloc. */
 CLV_CHECK enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g, bool training,
                                         int n_slots, struct clv_store **ret);
 void clv_store_destroy(struct clv_store **s);
+
+/* Allocates the gradients (zeroed) of all parameters that are not fused; once, by the training plan.
+ * CLV_ERR_ARG when it was done before for other ones. dry: counts them only, in dry_bytes. */
+CLV_CHECK enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry);
+/* Neighbours in a segment that are not fused: what one launch updates. Returns false behind the last;
+ * *next is 0 at first. */
+struct clv_store_run { struct clv_store_segment *segment; int64_t first, grad_first, count; /* elements */ };
+bool clv_store_next_run(const struct clv_store *s, int *next, struct clv_store_run *ret);
 
 /* Draws all weights from their initialisers, keyed by seed and the parameter's name; zeroes slots. */
 CLV_CHECK enum clv_err clv_store_init(struct clv_store *s, uint64_t seed);

@@ -135,7 +135,8 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                     .slot_bytes = t->slot_bytes,
                                     .normalise = t->normalise,
                                     .optim = t->optim,
-                                    .clip_norm = t->params.clip_norm};
+                                    .clip_norm = t->params.clip_norm,
+                                    .keep_gradients = t->params.keep_gradients};
 }
 
 static enum clv_err get_plan(struct clv_trainer *t, bool training, struct clv_plan **ret)
@@ -215,7 +216,7 @@ char *clv_trainer_plan_text(struct clv_trainer *t, bool training)
 
 struct clv_trainer_memory clv_trainer_get_memory(const struct clv_trainer *t)
 {
-    struct clv_trainer_memory m = {.store = t->store->bytes};
+    struct clv_trainer_memory m = {.store = t->store->bytes + t->store->dry_bytes};
     for (int i = 0; i < 2; i++) {
         if (!t->plan[i])
             continue;

@@ -47,8 +47,12 @@ enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *ho
 {
     struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
-    if (!p->grad.buffer)
+    if (t->params.inference_only)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
+    if (p->fused)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG,
+                        "%s is updated as part of its backward step, which keeps no gradient: make the "
+                        "trainer with keep_gradients", p->name);
     return clv_store_read(t->store, &p->grad, host);
 }
 

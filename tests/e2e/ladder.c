@@ -124,7 +124,7 @@ static struct clv_trainer *start(const struct ladder *l, struct clv_graph *g, co
 {
     struct clv_trainer *t = NULL;
     ok(l->r.ctx, clv_trainer_create(l->r.dev, g, &(struct clv_trainer_params){
-        .batch = l->batch, .optimizer = optimizer}, &t));
+        .batch = l->batch, .optimizer = optimizer, .keep_gradients = true}, &t));
     for (uint32_t i = 0; i < clv_trainer_weights(t); i++) {
         struct clv_weight_info info;
         ok(l->r.ctx, clv_trainer_weight_info(t, i, &info));

@@ -64,7 +64,8 @@ static void compare(const char *optimizer, rule *step, double lr, bool penalties
     struct clv_graph *g = rig_graph(&r, model);
     struct clv_trainer *t = NULL;
     ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){
-        .batch = N, .seed = 1, .optimizer = optimizer, .clip_norm = clip}, &t));
+        .batch = N, .seed = 1, .optimizer = optimizer, .clip_norm = clip,
+        .keep_gradients = true}, &t));
     int32_t labels[N];
     float *x = rig_samples(N, IN, 3, 8, labels), targets[N * OUT], w[SIZE], grad[SIZE];
     for (int i = 0; i < N * OUT; i++)

@@ -103,7 +103,7 @@ Test(plan, gradient_of_a_branching_network)
     struct clv_graph *g = rig_graph(&r, smooth);
     struct clv_trainer *t = NULL;
     ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){
-        .batch = N, .seed = 2, .optimizer = "sgd learning_rate=0"}, &t));
+        .batch = N, .seed = 2, .optimizer = "sgd learning_rate=0", .keep_gradients = true}, &t));
     double loss[2], slope = 0;
     size_t n;
     ok(r.ctx, clv_trainer_step(t, x, labels, N, &loss[0]));

@@ -1,0 +1,128 @@
+/* contract_vector_dense_weights with the optimizer's update as its epilogue: a gradient lives in local
+ * memory from the product that makes it to the step that uses it. Sums run as they do there, so that
+ * both ways give the same bits. */
+#include "contract_tile.cl"
+#include "contract_load.cl"
+#include "contract_dense.cl"
+
+static float16 load_some(__global const real *p, int count)
+{
+    float v[16] = {0};
+    for (int i = 0; i < count; i++)
+        v[i] = p[i];
+    return vload16(0, v);
+}
+
+static void store_some(float16 value, __global real *p, int count)
+{
+    float v[16];
+    vstore16(value, 0, v);
+    for (int i = 0; i < count; i++)
+        p[i] = v[i];
+}
+
+/* update16() for count < 16 elements. */
+static void update_some(__global real *value, __global real *slot0, __global real *slot1,
+                        __local const float *grad, int count, __global const step_state *st,
+                        chunk_constants c)
+{
+    float16 w = load_some(value, count), s0 = 0.0f, s1 = 0.0f;
+#if SLOTS > 0
+    s0 = load_some(slot0, count);
+#endif
+#if SLOTS > 1
+    s1 = load_some(slot1, count);
+#endif
+    step16(&w, penalised(vload16(0, grad), w, c.l1, c.l2), &s0, &s1, st, c);
+    store_some(w, value, count);
+#if SLOTS > 0
+    store_some(s0, slot0, count);
+#endif
+#if SLOTS > 1
+    store_some(s1, slot1, count);
+#endif
+}
+
+/* Fetches `count` elements of what the update reads. */
+static void fetch(__global const real *value, __global const real *slot0, __global const real *slot1,
+                  size_t at, int count)
+{
+    for (int j = 0; j < count; j += 16) {
+        PREFETCH(value + at + j);
+#if SLOTS > 0
+        PREFETCH(slot0 + at + j);
+#endif
+#if SLOTS > 1
+        PREFETCH(slot1 + at + j);
+#endif
+    }
+}
+
+/* g[inputs][blocks][NL] = sum over `rows` samples of xs[m][i] * ds[block][m][NL], or += it. */
+static void add_gradients(__local float *g, __local const float *xs, __local const float *ds, int inputs,
+                          int in_step, int blocks, int g_step, int panel_rows, int rows, int add)
+{
+    for (int i = 0; i < inputs; i += MR) {
+        for (int b = 0; b < blocks; b++) {
+            vec acc[MR][NV];
+            __local float *target = g + i * g_step + b * NL;
+            TILE_ZERO(acc);
+            TILE_ACCUMULATE(acc, xs + i, 1, in_step, ds + b * panel_rows * NL, NL, rows);
+            UNROLL for (int r = 0; r < MR; r++)
+                UNROLL for (int v = 0; v < NV; v++)
+                {
+                    const vec sum = add ? VLOAD(v, target + r * g_step) + acc[r][v] : acc[r][v];
+                    VPUT(__local, sum, v, target + r * g_step);
+                }
+        }
+    }
+}
+
+#ifndef FETCH
+#define FETCH 2
+#endif
+/* Work-item as in contract_vector_dense_weights. chunk: of the weight's constants. scratch:
+ * [blocks_per_item][row_step][NL] of dz, [in_step][blocks_per_item][NL] of the gradient, [row_step][in_step]
+ * of x; in_step is a multiple of MR. */
+VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT(value), OUT(slot0), OUT(slot1),
+                                           IN(chunks), OUT(db), int in, int out, int x_pitch, int dz_pitch,
+                                           int in_step, int blocks_per_item, int row_step, int has_bias,
+                                           int chunk, __local float *scratch)
+{
+    AT(x);
+    AT(dz);
+    AT(value);
+    AT(slot0);
+    AT(slot1);
+    AT(chunks);
+    AT(db);
+    const chunk_constants c = ((__global const chunk_constants *)chunks)[chunk];
+    const int i0 = get_global_id(0) * in_step, inputs = min(in_step, in - i0), n = STATE->n;
+    const int j0 = get_global_id(1) * blocks_per_item * NL;
+    const int cols = min(blocks_per_item * NL, out - j0), blocks = (cols + NL - 1) / NL;
+    const int g_step = blocks_per_item * NL;
+    __local float *ds = scratch, *g = ds + blocks_per_item * row_step * NL, *xs = g + in_step * g_step;
+    for (int m0 = 0; m0 < n; m0 += row_step) {
+        const int rows = min(row_step, n - m0);
+        load_panel(xs, rows, in_step, x + (long)m0 * x_pitch + i0, x_pitch, rows, inputs);
+        load_blocks(ds, blocks, row_step, dz + (long)m0 * dz_pitch + j0, dz_pitch, rows, out - j0);
+        for (int i = 0; i < inputs; i += MR) {
+            if (m0 == 0)
+                for (int r = i; r < min(i + MR, inputs / FETCH); r++)
+                    fetch(value, slot0, slot1, (size_t)(i0 + r) * out + j0, cols);
+            add_gradients(g + i * g_step, xs + i, ds, min(MR, inputs - i), in_step, blocks, g_step, row_step, rows, m0);
+        }
+        if (has_bias && i0 == 0)
+            sum_bias(db + j0, ds, row_step, rows, cols, m0);
+    }
+    for (int i = 0; c.rate != 0.0f && i < inputs; i++) {
+        const size_t at = (size_t)(i0 + i) * out + j0, next = at + (size_t)(inputs / FETCH) * out;
+        int j = 0;
+        for (; j + 16 <= cols; j += 16) {
+            fetch(value, slot0, slot1, next + j, 16);
+            update16(value, slot0, slot1, at + j, vload16(0, g + i * g_step + j), 1.0f, STATE, c);
+        }
+        if (j < cols)
+            update_some(value + at + j, slot0 + at + j, slot1 + at + j, g + i * g_step + j, cols - j, STATE, c);
+    }
+}
