@@ -11,7 +11,7 @@
  * apart, a little more than a panel, lest they share cache sets. Channels past the tensors' are zero.
  *
  * part[slice][ci block][co block]: [WINO_POINTS][rows][co_block], then [co_block] for the bias gradient,
- * which the blocks of the first ci channels fill: point (1, 1) of A dz A^T is the sum of the tile.
+ * which the blocks of the first ci channels fill: dz's panels have one point more, each tile's sum.
  *
  * contract_winograd_weights_sum: work-item = (NL output channels, input channel), and one more for the
  * bias; adds the slices in their order and transforms the sum. The tiles of a batch, hence what each
@@ -152,6 +152,9 @@ static void transform_z(__local float *panel, int step, int wide, __local float 
                 UNROLL for (int i = 0; i < WINO_M * WINO_M; i++)
                     z[i / WINO_M][i % WINO_M] = VLOAD(i, patch);
             }
+            vec sum = (vec)(0.0f);
+            UNROLL for (int i = 0; i < WINO_M; i++) UNROLL for (int j = 0; j < WINO_M; j++) sum += z[i][j];
+            VPUT(__local, sum, 0, panel + WINO_POINTS * step + c);
             WINO_OUTPUT_ADJOINT(z, m);
             UNROLL for (int i = 0; i < WINO_T; i++) UNROLL for (int j = 0; j < WINO_T; j++)
                 VPUT(__local, m[i][j], 0, panel + (i * WINO_T + j) * step + c);
@@ -188,7 +191,7 @@ static void add_bias(__global real *bias, __local const float *z, int co_block, 
     }
 }
 
-/* scratch: WINO_POINTS * x_step, WINO_POINTS * z_step, WINO_POINTS * VW. rows: ci_block in whole tiles. */
+/* scratch: WINO_POINTS * x_step, (WINO_POINTS + 1) * z_step, WINO_POINTS * VW. rows: ci_block in whole tiles. */
 VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(part), int ih, int iw,
                                         int ci, int x_pitch, int oh, int ow, int co, int dy_pitch,
                                         int pad_top, int pad_left, int tiles_high, int tiles_wide,
@@ -204,7 +207,7 @@ VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OU
     const int co_blocks = (co + co_block - 1) / co_block;
     const int ci0 = block / co_blocks * ci_block, co0 = block % co_blocks * co_block;
     __local float *x_panel = scratch, *z_panel = scratch + WINO_POINTS * x_step;
-    __local float *patch = z_panel + WINO_POINTS * z_step;
+    __local float *patch = z_panel + (WINO_POINTS + 1) * z_step;
     __global real *bias;
     part += ((long)slice * blocks + block) * (WINO_POINTS * rows + 1) * co_block;
     bias = part + WINO_POINTS * rows * co_block;
@@ -219,7 +222,7 @@ VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OU
         transform_z(z_panel, z_step, co_block, patch, dy + co0, mask + co0, i * chunk, count, co - co0,
                     oh / CELL, ow / CELL, dy_pitch, co, g);
         multiply(part, x_panel, z_panel, rows, x_wide, co_block, x_step, z_step, count, i > begin);
-        add_bias(bias, z_panel + (WINO_T + 1) * z_step, co_block, count, i > begin);
+        add_bias(bias, z_panel + WINO_POINTS * z_step, co_block, count, i > begin);
     }
     for (int i = 0; begin == end && i < (WINO_POINTS * rows + 1) * co_block; i += VW)
         VPUT(__global, (vec)(0.0f), 0, part + i);

@@ -1,7 +1,9 @@
-/* Winograd's minimal filtering F(M x M, 3 x 3), Y = A^T [(G g G^T) . (B^T d B)] A, with the matrices of
- * Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): interpolation at
- * 0, 1, -1 and infinity for M = 2, at 2 and -2 as well for M = 4. -D WINO_M (2 or 4): a tile has M x M
- * outputs and WINO_T = M + 2 points in each direction. Include after contract_tile.cl, for vec.
+/* Winograd's minimal filtering F(M x M, 3 x 3), Y = A^T [(G g G^T) . (B^T d B)] A, as in Lavin and Gray, "Fast
+ * Algorithms for Convolutional Neural Networks" (2016). -D WINO_M (2 or 4): a tile has M x M outputs
+ * and WINO_T = M + 2 points in each direction. M = 2 interpolates at 0, 1, -1 and infinity. M = 4 does so
+ * at 0, infinity and the square roots of 1/2 and 2 with both signs: powers of points that are each other's
+ * inverse grow least, and the largest rounding errors are a fifth of those with 1, -1, 2 and -2, for as
+ * many operations. Include after contract_tile.cl, for vec.
  *
  * The one-dimensional maps take and write private arrays; out may be in. The two-dimensional ones work on
  * [row][column], the columns of the image first. The gradient of the filters is the adjoint:
@@ -10,19 +12,20 @@
 #define WINO_POINTS (WINO_T * WINO_T)
 
 #if WINO_M == 4
+#define WINO_ROOT 1.41421356f /* the square root of 2 */
 
 /* B^T d: 6 inputs to 6 points. */
 static inline void wino_input(const vec d[6], vec out[6])
 {
-    const vec even = fma((vec)(-4.0f), d[2], d[4]), odd = fma((vec)(-4.0f), d[1], d[3]);
-    const vec even2 = d[4] - d[2], odd2 = (vec)(2.0f) * (d[3] - d[1]);
-    const vec first = fma((vec)(4.0f), d[0], fma((vec)(-5.0f), d[2], d[4]));
-    const vec last = fma((vec)(4.0f), d[1], fma((vec)(-5.0f), d[3], d[5]));
+    const vec even = fma((vec)(-2.0f), d[2], d[4]), odd = fma((vec)(-2.0f), d[1], d[3]);
+    const vec even2 = fma((vec)(-0.5f), d[2], d[4]), odd2 = fma((vec)(-0.5f), d[1], d[3]);
+    const vec first = fma((vec)(-2.5f), d[2], d[0] + d[4]);
+    const vec last = fma((vec)(-2.5f), d[3], d[1] + d[5]);
     out[0] = first;
-    out[1] = even + odd;
-    out[2] = even - odd;
-    out[3] = even2 + odd2;
-    out[4] = even2 - odd2;
+    out[1] = fma((vec)(WINO_ROOT / 2), odd, even);
+    out[2] = fma((vec)(-WINO_ROOT / 2), odd, even);
+    out[3] = fma((vec)(WINO_ROOT), odd2, even2);
+    out[4] = fma((vec)(-WINO_ROOT), odd2, even2);
     out[5] = last;
 }
 
@@ -30,49 +33,51 @@ static inline void wino_input(const vec d[6], vec out[6])
 static inline void wino_output(const vec m[6], vec out[4])
 {
     const vec even = m[1] + m[2], odd = m[1] - m[2], even2 = m[3] + m[4], odd2 = m[3] - m[4];
-    const vec first = m[0] + even + even2, last = fma((vec)(8.0f), odd2, odd) + m[5];
+    const vec first = m[0] + even + even2;
+    const vec last = fma((vec)(WINO_ROOT / 4), odd, fma((vec)(WINO_ROOT * 2), odd2, m[5]));
     out[0] = first;
-    out[1] = fma((vec)(2.0f), odd2, odd);
-    out[2] = fma((vec)(4.0f), even2, even);
+    out[1] = fma((vec)(WINO_ROOT), odd2, (vec)(WINO_ROOT / 2) * odd);
+    out[2] = fma((vec)(2.0f), even2, (vec)(0.5f) * even);
     out[3] = last;
 }
 
 /* A y: 4 output gradients to 6 points. */
 static inline void wino_output_adjoint(const vec y[4], vec out[6])
 {
-    const vec even = y[0] + y[2], odd = y[1] + y[3], first = y[0], last = y[3];
-    const vec even2 = fma((vec)(4.0f), y[2], y[0]), odd2 = fma((vec)(8.0f), y[3], (vec)(2.0f) * y[1]);
+    const vec even = fma((vec)(0.5f), y[2], y[0]), odd = fma((vec)(0.5f), y[3], y[1]);
+    const vec even2 = fma((vec)(2.0f), y[2], y[0]), odd2 = fma((vec)(2.0f), y[3], y[1]);
+    const vec first = y[0], last = y[3];
     out[0] = first;
-    out[1] = even + odd;
-    out[2] = even - odd;
-    out[3] = even2 + odd2;
-    out[4] = even2 - odd2;
+    out[1] = fma((vec)(WINO_ROOT / 2), odd, even);
+    out[2] = fma((vec)(-WINO_ROOT / 2), odd, even);
+    out[3] = fma((vec)(WINO_ROOT), odd2, even2);
+    out[4] = fma((vec)(-WINO_ROOT), odd2, even2);
     out[5] = last;
 }
 
 /* G g: 3 taps to 6 points. */
 static inline void wino_filter(const vec g[3], vec out[6])
 {
-    const vec sixth = (vec)(-1.0f / 6) * (g[0] + g[2]), middle = (vec)(1.0f / 6) * g[1];
-    const vec outer = fma((vec)(1.0f / 24), g[0], (vec)(1.0f / 6) * g[2]);
-    const vec first = (vec)(0.25f) * g[0], last = g[2];
+    const vec even = (vec)(-2.0f / 3) * g[0] - (vec)(1.0f / 3) * g[2];
+    const vec even2 = fma((vec)(1.0f / 6), g[0], (vec)(1.0f / 3) * g[2]);
+    const vec first = g[0], middle = g[1], last = g[2];
     out[0] = first;
-    out[1] = sixth - middle;
-    out[2] = sixth + middle;
-    out[3] = fma((vec)(0.5f), middle, outer);
-    out[4] = fma((vec)(-0.5f), middle, outer);
+    out[1] = fma((vec)(-WINO_ROOT / 3), middle, even);
+    out[2] = fma((vec)(WINO_ROOT / 3), middle, even);
+    out[3] = fma((vec)(WINO_ROOT / 6), middle, even2);
+    out[4] = fma((vec)(-WINO_ROOT / 6), middle, even2);
     out[5] = last;
 }
 
 /* G^T u: 6 points to 3 tap gradients. */
 static inline void wino_filter_adjoint(const vec u[6], vec out[3])
 {
-    const vec even = (vec)(-1.0f / 6) * (u[1] + u[2]), even2 = u[3] + u[4];
-    const vec first = fma((vec)(0.25f), u[0], fma((vec)(1.0f / 24), even2, even));
-    const vec middle = fma((vec)(1.0f / 12), u[3] - u[4], (vec)(1.0f / 6) * (u[2] - u[1]));
+    const vec even = u[1] + u[2], odd = u[2] - u[1], even2 = u[3] + u[4], odd2 = u[3] - u[4];
+    const vec first = fma((vec)(-2.0f / 3), even, fma((vec)(1.0f / 6), even2, u[0]));
+    const vec last = fma((vec)(-1.0f / 3), even, fma((vec)(1.0f / 3), even2, u[5]));
     out[0] = first;
-    out[1] = middle;
-    out[2] = fma((vec)(1.0f / 6), even2, even) + u[5];
+    out[1] = fma((vec)(WINO_ROOT / 3), odd, (vec)(WINO_ROOT / 6) * odd2);
+    out[2] = last;
 }
 
 #else

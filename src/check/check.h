@@ -74,6 +74,10 @@ struct clv_check {
     /* Only where central differences cannot tell (CLV_CHECK_TIES): dx from dy, one input, no weights. */
     void (*gradient)(const struct clv_check_ref *r, const double *dy, double *dx);
     double atol, rtol;          /* of values; 0 = 1e-6 and 1e-5 */
+    /* A variant whose documented rounding error is larger, and what holds for its values and gradients in
+     * place of atol and grad_atol, also when lowering might have chosen it. NULL = none. */
+    const char *loose;
+    double loose_atol, loose_grad_atol;
     double grad_atol, grad_rtol;/* of gradients; 0 = 1e-5 and 1e-4 */
 };
 #define CLV_CHECK_CASES(table) .cases = (table), .n_cases = sizeof(table) / sizeof((table)[0])
@@ -88,6 +92,7 @@ struct clv_check_options {
     uint64_t seed;          /* 0 = 1 */
     bool forward_only;
     bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
+    int winograd;           /* as struct clv_emit has it */
     bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
     int bench_repeats;      /* > 0: time that many runs of each pass; compares only if `compare_bench` */
     bool compare_bench;

@@ -107,10 +107,24 @@ static bool outside_of(struct clv_check_job *job, const struct clv_check_array *
     return true;
 }
 
+static bool is_loose(const struct clv_check_job *job)
+{
+    const char *loose = job->check->loose;
+    return loose && (!job->variant || !strcmp(job->variant, loose));
+}
+
+static double atol_of(const struct clv_check_job *job)
+{
+    const struct clv_check *q = job->check;
+    if (job->c->atol > 0)
+        return job->c->atol;
+    return is_loose(job) ? q->loose_atol : q->atol > 0 ? q->atol : 1e-6;
+}
+
 bool clv_check_values(struct clv_check_job *job)
 {
     const struct clv_check_case *c = job->c;
-    const double atol = c->atol > 0 ? c->atol : job->check->atol > 0 ? job->check->atol : 1e-6;
+    const double atol = atol_of(job);
     const double rtol = c->rtol > 0 ? c->rtol : job->check->rtol > 0 ? job->check->rtol : 1e-5;
     clv_reference_forward(&job->reference);
     for (int k = 0; k < job->n_arrays; k++) {
@@ -277,7 +291,9 @@ bool clv_check_gradients(struct clv_check_job *job)
 {
     const double cost = reference_cost(job);
     const struct clv_check *q = job->check;
-    const struct tolerance tol = {q->grad_atol > 0 ? q->grad_atol : 1e-5,
+    const struct tolerance tol = {is_loose(job)        ? q->loose_grad_atol
+                                  : q->grad_atol > 0 ? q->grad_atol
+                                                     : 1e-5,
                                   q->grad_rtol > 0 ? q->grad_rtol : 1e-4};
     for (int k = 0; k < job->n_arrays; k++) {
         const struct clv_check_array *a = &job->array[k];

@@ -273,6 +273,7 @@ enum clv_err clv_check_lower(struct clv_check_job *job)
                                   .graph = g,
                                   .batch = job->batch,
                                   .training = job->training,
+                                  .winograd = job->options.winograd,
                                   .fusion = job->fusion,
                                   .node = job->tensors,
                                   .steps = &job->steps};

@@ -8,7 +8,8 @@
 static bool takes(const struct clv_schedule *s, const struct clv_emit *e,
                   const struct clv_problem *p)
 {
-    return s->supports(e->caps, &p->conv, p->product);
+    return s->supports(e->caps, &p->conv, p->product) &&
+           !(s == &clv_schedule_winograd && e->winograd == CLV_NO_WINOGRAD);
 }
 
 static const struct clv_schedule *forced(const struct clv_emit *e, const struct clv_problem *p)
@@ -40,7 +41,20 @@ static struct clv_choice with_defaults(const struct clv_emit *e, const struct cl
     struct clv_choice c = {.schedule = s};
     if (s->defaults)
         s->defaults(e->caps, &p->conv, p->product, p->batch, c.param);
+    if (s == &clv_schedule_winograd && e->winograd > 0)
+        clv_winograd_defaults(e->caps, &p->conv, p->product, p->batch, e->winograd, c.param);
     return c;
+}
+
+/* Why a choice is not what was asked for; NULL = it is. */
+static const char *refused(const struct clv_emit *e, const struct clv_choice *c)
+{
+    if (c->schedule == &clv_schedule_clblast && e->gemm == CLV_GEMM_NATIVE)
+        return "CLBlast was not to be used";
+    if (c->schedule == &clv_schedule_winograd && e->winograd != 0 &&
+        e->winograd != clv_winograd_tile(c))
+        return "another Winograd tile, or none, was asked for";
+    return NULL;
 }
 
 struct clv_choice clv_contract_choose(const struct clv_emit *e, const struct clv_problem *p,
@@ -60,9 +74,9 @@ struct clv_choice clv_contract_choose(const struct clv_emit *e, const struct clv
         said = clv_selection_find(e->selection, text);
     }
     if (said && clv_choice_parse(said->choice, e->caps, p, &c, &reason)) {
-        if (c.schedule != &clv_schedule_clblast || e->gemm != CLV_GEMM_NATIVE)
+        reason = refused(e, &c);
+        if (!reason)
             return c;
-        reason = "CLBlast was not to be used";
     }
     if (said && !said->quiet && ignored)
         *ignored = said->choice;
@@ -94,7 +108,7 @@ static int add_schedule(const struct clv_emit *e, const struct clv_problem *p,
         s->candidates ? s->candidates(e->caps, &p->conv, p->product, p->batch, param, MAX) : 0;
     for (int i = 0; i < found; i++) {
         memcpy(c.param, param[i], sizeof c.param);
-        n = add(&c, out, n, max);
+        n = refused(e, &c) ? n : add(&c, out, n, max);
     }
     return n;
 }

@@ -83,9 +83,17 @@ struct clv_schedule {
                                        const int *param);
 };
 extern const struct clv_schedule clv_schedule_vector;  /* CPUs: one-item groups, register tiles */
+extern const struct clv_schedule clv_schedule_winograd; /* CPUs: 3 x 3, stride 1, fewer products */
 extern const struct clv_schedule clv_schedule_tiled;   /* GPUs: tiles in local memory */
 extern const struct clv_schedule clv_schedule_simple;  /* any device, any problem */
 extern const struct clv_schedule clv_schedule_clblast; /* dense only, through CLBlast's GEMM */
+
+/* The winograd schedule's defaults with a tile of m x m outputs (2 or 4), or any if that does not fit; the
+ * tile of one of its choices. */
+void clv_winograd_defaults(const struct clv_caps *caps, const struct clv_conv *c,
+                           enum clv_product product, int batch, int m,
+                           int param[CLV_CHOICE_PARAMS]);
+int clv_winograd_tile(const struct clv_choice *choice);
 
 /* Appends the steps of the problem's pass. Each product has a choice of its own: e->force_variant's
  * schedule where it takes the product, then what e->selection says (contract/selection.h), else the first

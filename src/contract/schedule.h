@@ -92,7 +92,8 @@ CLV_CHECK enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct
  * channels of a block (multiples of the register tile's rows and lanes). Takes p->pool; wants dz. */
 bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv_conv *c);
 bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c);
-void clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c,
+/* m: the tile, 0 = any; false, with param as it was, where it does not fit. */
+bool clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c, int m,
                                    int param[CLV_CHOICE_PARAMS]);
 CLV_CHECK enum clv_err clv_winograd_weights(struct clv_emit *e, const struct clv_contract *p,
                                             const int *param);

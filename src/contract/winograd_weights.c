@@ -53,7 +53,8 @@ static struct plan plan_of(const struct clv_caps *caps, const struct clv_conv *c
     f.x_wide = (int)clv_round_up(f.rows, f.tile.vw);
     f.x_step = f.chunk * f.x_wide + STEP_PAD;
     f.z_step = f.chunk * f.co_block + STEP_PAD;
-    f.local_bytes = (int64_t)sizeof(float) * f.points * (f.x_step + f.z_step + f.tile.vw);
+    f.local_bytes =
+        (int64_t)sizeof(float) * (f.points * (f.x_step + f.z_step + f.tile.vw) + f.z_step);
     f.tiles_high = (int)clv_div_up(pool ? c->oh / 2 * 2 : c->oh, f.m);
     f.tiles_wide = (int)clv_div_up(pool ? c->ow / 2 * 2 : c->ow, f.m);
     f.chunks = clv_div_up((int64_t)batch * f.tiles_high * f.tiles_wide, f.chunk);
@@ -83,7 +84,7 @@ static int block_of(int channels, int blocks, int unit)
 static int chunk_of(const struct clv_caps *caps, int m, int x_wide, int co_block)
 {
     const int64_t budget = CLV_MIN((int64_t)caps->local_bytes, (int64_t)PANEL_BYTES);
-    const int64_t floats = budget / (int64_t)sizeof(float) / ((m + 2) * (m + 2));
+    const int64_t floats = budget / (int64_t)sizeof(float) / ((m + 2) * (m + 2) + 1);
     const int64_t tiles = (floats - 2 * STEP_PAD - vector_floats(caps)) / (x_wide + co_block);
     return (int)CLV_MIN(tiles, MAX_CHUNK);
 }
@@ -114,14 +115,14 @@ static void try_blocks(const struct clv_caps *caps, const struct clv_conv *c, in
     } while (ci_block > mr);
 }
 
-/* False where nothing fits into local memory. */
-static bool choose(const struct clv_caps *caps, const struct clv_conv *c, int *param)
+/* only: the tile, 0 = any. False where nothing fits into local memory. */
+static bool choose(const struct clv_caps *caps, const struct clv_conv *c, int only, int *param)
 {
     const int wanted = vector_floats(caps) == 16 ? 16 : 0;
     double cost = 0;
     for (int m = 4; m >= 2; m -= 2)
         for (size_t i = 0; i < CLV_COUNT(registers); i++)
-            if (registers[i].min_vw == wanted)
+            if (registers[i].min_vw == wanted && (only == 0 || only == m))
                 try_blocks(caps, c, m, i, &cost, param);
     return cost > 0;
 }
@@ -130,13 +131,13 @@ bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv
 {
     int param[CLV_CHOICE_PARAMS];
     return !caps->gpu_path && c->groups == 1 && c->kh == 3 && c->kw == 3 && c->sh == 1 &&
-           c->sw == 1 && c->dh == 1 && c->dw == 1 && choose(caps, c, param);
+           c->sw == 1 && c->dh == 1 && c->dw == 1 && choose(caps, c, 0, param);
 }
 
 bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c)
 {
     int param[CLV_CHOICE_PARAMS];
-    if (!choose(caps, c, param))
+    if (!choose(caps, c, 0, param))
         return false;
     const struct plan f = plan_of(caps, c, false, 1, param);
     const double columns = (double)clv_round_up(c->co, f.tile.vw) / f.tile.vw;
@@ -144,10 +145,10 @@ bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_co
     return cost_of(&f, 1) < 0.9 * direct;
 }
 
-void clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c,
+bool clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c, int m,
                                    int param[CLV_CHOICE_PARAMS])
 {
-    (void)choose(caps, c, param); /* supports() has seen that something fits */
+    return choose(caps, c, m, param);
 }
 
 static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,

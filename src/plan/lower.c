@@ -79,7 +79,8 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     const bool loss = (q->root->op->flags & CLV_OP_LOSS) != 0;
     struct clv_emit e = {.err = clv_device_error(p->dev), .dev = p->dev,
                          .caps = clv_device_caps(p->dev), .graph = p->graph, .batch = q->batch,
-                         .training = q->training, .gemm = q->gemm, .selection = q->selection,
+                         .training = q->training, .gemm = q->gemm,
+                         .winograd = q->winograd, .selection = q->selection,
                          .choices = &p->choices, .fusion = p->fusion,
                          .node = p->node, .steps = &p->steps};
     clv_graph_passes(p->graph, q->root, loss, !q->no_fusion, p->fusion);

@@ -19,6 +19,7 @@ struct clv_plan_params {
     bool training;                   /* backward and update too; root is the loss */
     const struct clv_node *root;     /* the loss node (its values come back too), or the output */
     enum clv_gemm_provider gemm;
+    int winograd;                    /* as struct clv_emit has it */
     const struct clv_selection *selection; /* what was measured; NULL = defaults. Read while creating */
     bool no_fusion;                  /* every layer by itself */
     bool separate;                   /* every tensor in a guarded buffer of its own */

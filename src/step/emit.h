@@ -9,6 +9,7 @@
 struct clv_selection;
 struct clv_choices;
 enum clv_gemm_provider { CLV_GEMM_AUTO, CLV_GEMM_NATIVE, CLV_GEMM_CLBLAST };
+enum { CLV_NO_WINOGRAD = -1 };
 
 /* Tensors of one node, filled by whoever lowers (plan/lower.c, check/). */
 struct clv_node_tensors {
@@ -26,6 +27,7 @@ struct clv_emit {
     int batch;
     bool training;
     enum clv_gemm_provider gemm;
+    int winograd;                    /* 0 = where estimated to be fastest, CLV_NO_WINOGRAD, or the tile: 2, 4 */
     const struct clv_selection *selection; /* contract/selection.h: what was measured; may be NULL */
     struct clv_choices *choices;     /* receives each contraction's choice; may be NULL */
     const char *force_variant;       /* tests: take only variants of this name; NULL */

@@ -3,6 +3,7 @@
  *   CLAVICLE_TEST_CASES     "small": only cases for an interpreter (Oclgrind); "tiny": fewer of
  * them CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure:
  *       CLAVICLE_TEST_CASE=odd CLAVICLE_TEST_SEED=7 test_ops --filter ops/maxpool2d
+ *   CLAVICLE_TEST_WINOGRAD  2 or 4: the winograd schedule's tile, where it would choose itself
  *   CLAVICLE_TEST_OCLGRIND  a folder for Oclgrind's reports, of which there must be none
  * (oclgrind.h) */
 #include "base/context.h"
@@ -86,6 +87,8 @@ static void check_op(const struct clv_check *check)
     struct clv_check_options options = {.seed = 1, .once = getenv("CLAVICLE_TEST_OCLGRIND")};
     if (seed)
         cr_assert(clv_parse_u64(seed, &options.seed), "CLAVICLE_TEST_SEED=%s is no number", seed);
+    if (getenv("CLAVICLE_TEST_WINOGRAD"))
+        options.winograd = atoi(getenv("CLAVICLE_TEST_WINOGRAD"));
     oclgrind_log_open(check->op);
     struct clv_context *ctx = clv_context_create(NULL);
     cr_assert(ctx);
