@@ -10,7 +10,7 @@
 enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
-    KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
+    KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_WINOGRAD, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
     KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_HELP_ALL,
 };
 
@@ -55,6 +55,7 @@ static const struct argp_option opts[] = {
     {NULL, 0, NULL, 0, "Engine:", 4},
     {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
     TUNING_OPTION(4),
+    {"winograd", KEY_WINOGRAD, "HOW", 0, "3x3 convolutions: auto (default), off, or tiles of 2 or 4", 4},
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
     {"profile", KEY_PROFILE, NULL, 0, "time every step on the device, and the host; a table at the end", 4},
     {"trace", KEY_TRACE, "FILE", 0, "timeline of the first 200 steps, for chrome://tracing or ui.perfetto.dev", 4},
@@ -67,18 +68,35 @@ static error_t number(const char *option, const char *arg, long long max, long l
     return cli_int(option, arg, 0, max, ret) ? 0 : EDOM;
 }
 
+/* The place of arg among the names, which end with NULL; -1 if it is none of them. */
+static int place_of(const char *arg, const char *const *names)
+{
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(arg, names[i]))
+            return i;
+    return -1;
+}
+
 static error_t parse_engine(struct options *o, int key, char *arg)
 {
-    static const char *const gemm[] = {"auto", "native", "clblast"};
+    static const char *const gemm[] = {"auto", "native", "clblast", NULL};
+    static const char *const winograd[] = {"auto", "off", "2", "4", NULL};
+    int i;
     switch (key) {
     case KEY_GEMM:
-        for (int i = 0; i < 3; i++)
-            if (!strcmp(arg, gemm[i])) {
-                o->run.trainer.gemm = (enum clv_gemm_mode)i;
-                return 0;
-            }
-        cli_usage("--gemm is auto, native or clblast, not '%s'", arg);
-        return EDOM;
+        if ((i = place_of(arg, gemm)) < 0) {
+            cli_usage("--gemm is auto, native or clblast, not '%s'", arg);
+            return EDOM;
+        }
+        o->run.trainer.gemm = (enum clv_gemm_mode)i;
+        return 0;
+    case KEY_WINOGRAD:
+        if ((i = place_of(arg, winograd)) < 0) {
+            cli_usage("--winograd is auto, off, 2 or 4, not '%s'", arg);
+            return EDOM;
+        }
+        o->run.trainer.winograd = (enum clv_winograd_mode)i;
+        return 0;
     case CLI_KEY_TUNE:
         return tuning_mode(arg, &o->run.trainer.tune) ? 0 : EDOM;
     case KEY_PLAN:

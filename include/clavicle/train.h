@@ -32,6 +32,10 @@ struct clv_trainer;
 
 enum clv_gemm_mode { CLV_GEMM_MODE_AUTO, CLV_GEMM_MODE_NATIVE, CLV_GEMM_MODE_CLBLAST };
 
+/* Winograd's transforms for 3 x 3 convolutions (docs/winograd.md): where they are estimated to be fastest,
+ * nowhere, or there with tiles of 2 x 2 or 4 x 4 outputs. */
+enum clv_winograd_mode { CLV_WINOGRAD_AUTO, CLV_WINOGRAD_OFF, CLV_WINOGRAD_2, CLV_WINOGRAD_4 };
+
 struct clv_trainer_params {
     int batch;              /* largest batch, >= 1; 0 = 32. Short batches run the same programs */
     uint64_t seed;          /* weights, dropout, order, augmentation */
@@ -47,6 +51,7 @@ struct clv_trainer_params {
     double planned_steps;   /* how many steps there will be; 0 = not known */
     enum clv_tune_mode tune;
     const struct clv_tune_params *tuning; /* CLV_TUNE_ON: callbacks, clblast; NULL = silence */
+    enum clv_winograd_mode winograd;
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */
     bool inference_only;    /* no gradients, no optimizer: less memory; step and fit are refused */
     bool plan_only;         /* for clv_trainer_plan_text() and _get_memory(): no weights are drawn, no

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, INT, U64, SIZE, DOUBLE, BOOL, GEMM };
+enum kind { TEXT, INT, U64, SIZE, DOUBLE, BOOL, GEMM, WINOGRAD };
 
 struct member {
     const char *section, *key; /* section NULL: the file's outermost object */
@@ -51,6 +51,7 @@ static const struct member members[] = {
     {"training", "loss", TEXT, AT(trainer.loss)},
     {"training", "clip_norm", DOUBLE, AT(trainer.clip_norm)},
     {"training", "gemm", GEMM, AT(trainer.gemm)},
+    {"training", "winograd", WINOGRAD, AT(trainer.winograd)},
     {"training", "separate", BOOL, AT(trainer.separate)},
     {"training", "epochs", INT, AT(fit.epochs)},
     {"training", "schedule", TEXT, AT(fit.schedule)},
@@ -74,6 +75,10 @@ static const struct member members[] = {
 static const char *const gemm_names[] = {[CLV_GEMM_MODE_AUTO] = "auto",
                                          [CLV_GEMM_MODE_NATIVE] = "native",
                                          [CLV_GEMM_MODE_CLBLAST] = "clblast"};
+static const char *const winograd_names[] = {[CLV_WINOGRAD_AUTO] = "auto",
+                                             [CLV_WINOGRAD_OFF] = "off",
+                                             [CLV_WINOGRAD_2] = "2",
+                                             [CLV_WINOGRAD_4] = "4"};
 
 /* ---- writing ---- */
 
@@ -97,6 +102,9 @@ static bool put(json_t *object, const struct member *m, const void *at)
     case GEMM:
         return clv_json_set(object, m->key,
                             json_string(gemm_names[*(const enum clv_gemm_mode *)at]));
+    case WINOGRAD:
+        return clv_json_set(object, m->key,
+                            json_string(winograd_names[*(const enum clv_winograd_mode *)at]));
     }
     return false;
 }
@@ -150,17 +158,15 @@ enum clv_err clv_run_config_write(const struct clv_run_config *c, const char *pa
 
 /* ---- reading ---- */
 
-static enum clv_err take_gemm(const json_t *object, const char *key, enum clv_gemm_mode *ret,
-                              struct clv_error *err)
+/* The place of the member's text among n names. */
+static enum clv_err take_name(const json_t *object, const char *key, const char *const *names,
+                              size_t n, size_t *ret, struct clv_error *err)
 {
     const char *text = NULL;
     CLV_TRY(clv_json_get_string(object, key, &text, err));
-    for (size_t i = 0; i < CLV_COUNT(gemm_names); i++) {
-        if (strcmp(text, gemm_names[i]))
-            continue;
-        *ret = (enum clv_gemm_mode)i;
-        return CLV_OK;
-    }
+    for (*ret = 0; *ret < n; ++*ret)
+        if (!strcmp(text, names[*ret]))
+            return CLV_OK;
     return clv_fail(err, CLV_ERR_DATA, "member \"%s\" is '%.40s'", key, text);
 }
 
@@ -188,6 +194,7 @@ static enum clv_err take_size(const json_t *object, const char *key, size_t *ret
 static enum clv_err take(const json_t *object, const struct member *m, void *at,
                          struct clv_error *err)
 {
+    size_t i = 0;
     switch (m->kind) {
     case TEXT:
         if (json_is_null(json_object_get(object, m->key)))
@@ -204,7 +211,16 @@ static enum clv_err take(const json_t *object, const struct member *m, void *at,
     case BOOL:
         return clv_json_get_bool(object, m->key, at, err);
     case GEMM:
-        return take_gemm(object, m->key, at, err);
+        CLV_TRY(take_name(object, m->key, gemm_names, CLV_COUNT(gemm_names), &i, err));
+        *(enum clv_gemm_mode *)at = (enum clv_gemm_mode)i;
+        return CLV_OK;
+    case WINOGRAD:
+        if (!json_object_get(object, m->key)) /* a run from before there was the choice */
+            i = CLV_WINOGRAD_OFF;
+        else
+            CLV_TRY(take_name(object, m->key, winograd_names, CLV_COUNT(winograd_names), &i, err));
+        *(enum clv_winograd_mode *)at = (enum clv_winograd_mode)i;
+        return CLV_OK;
     }
     return CLV_OK;
 }

@@ -125,10 +125,15 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
     static const enum clv_gemm_provider gemm[] = {[CLV_GEMM_MODE_AUTO] = CLV_GEMM_AUTO,
                                                   [CLV_GEMM_MODE_NATIVE] = CLV_GEMM_NATIVE,
                                                   [CLV_GEMM_MODE_CLBLAST] = CLV_GEMM_CLBLAST};
+    static const int winograd[] = {[CLV_WINOGRAD_AUTO] = 0,
+                                   [CLV_WINOGRAD_OFF] = CLV_NO_WINOGRAD,
+                                   [CLV_WINOGRAD_2] = 2,
+                                   [CLV_WINOGRAD_4] = 4};
     *ret = (struct clv_plan_params){.batch = t->params.batch,
                                     .training = training,
                                     .root = t->loss ? t->loss : t->graph->output,
                                     .gemm = gemm[t->params.gemm],
+                                    .winograd = winograd[t->params.winograd],
                                     .selection = &t->selection,
                                     .separate = t->params.separate,
                                     .dry = t->params.plan_only,

@@ -21,7 +21,8 @@ def paths(tmp):
     need_device()
     plain = trained(tmp, model=CONV_MODEL, run='plain')
     for i, options in enumerate((['--caps', 'gpu'], ['--caps', 'gpu,local=16K,wg=64'], ['--caps', 'none'],
-                                 ['--caps', 'vector=4'], ['--gemm', 'native'], ['--gemm', 'clblast'])):
+                                 ['--caps', 'vector=4'], ['--gemm', 'native'], ['--gemm', 'clblast'],
+                                 ['--winograd', 'off'], ['--winograd', '2'], ['--winograd', '4'])):
         run = trained(tmp, *options, model=CONV_MODEL, run='run%d' % i)
         close(plain, run)
         if i == 0:
