@@ -156,6 +156,7 @@ struct clv_fit_profile {
     double seconds;                 /* wall clock */
     double device_seconds;          /* sum of the steps on the device */
     double host_cpu_seconds;        /* processor time of the thread that called fit; decoders are others */
+    struct clv_device *device;      /* that ran them; idle, so that its ceilings can be measured now */
 };
 
 struct clv_event {

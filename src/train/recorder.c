@@ -98,10 +98,11 @@ void clv_recorder_span(struct clv_recorder *r, enum clv_span what, uint64_t numb
 struct clv_fit_profile clv_recorder_report(struct clv_recorder *r)
 {
     int n = 0;
+    clv_profile_send(r->t->dev, NULL, NULL);
     const struct clv_timing *rows = clv_profile_table_rows(r->table, &n);
     return (struct clv_fit_profile){.steps = rows, .n_steps = (size_t)n, .runs = r->submissions,
                                     .seconds = r->seconds, .device_seconds = r->device_seconds,
-                                    .host_cpu_seconds = r->cpu_seconds};
+                                    .host_cpu_seconds = r->cpu_seconds, .device = r->t->dev};
 }
 
 static const char *name(const void *priv, enum clv_trace_row row, int what)

@@ -30,7 +30,7 @@ void clv_recorder_span(struct clv_recorder *r, enum clv_span what, uint64_t numb
  * come next. To be called before and after steps of another plan, with none in flight. */
 CLV_CHECK enum clv_err clv_recorder_poll(struct clv_recorder *r, bool training);
 
-/* What was seen so far; the lines are valid until the next call. */
+/* Ends the recording: what was seen. The lines are valid until the next call. */
 struct clv_fit_profile clv_recorder_report(struct clv_recorder *r);
 /* The trace's file, if one is wanted. */
 CLV_CHECK enum clv_err clv_recorder_write(const struct clv_recorder *r);

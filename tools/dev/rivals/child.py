@@ -38,7 +38,6 @@ class Contender:
         call = self.find(quantity)
         if call:
             call()
-            call()
         return {"offered": call is not None}
 
     def go(self, quantity):

@@ -1,4 +1,8 @@
-"""Clavicle as a user measures it: `clavicle bench`, a process for each figure."""
+"""Clavicle as a user measures it: `clavicle bench`, a process for each figure.
+
+The layers' products are the convolutions themselves, bias and activation included, as the fastest of the
+schedules that do all the arithmetic; Winograd's convolutions, which save some, count in the model's steps only.
+"""
 import json
 import os
 import pathlib
@@ -7,26 +11,11 @@ import subprocess
 BUILD = pathlib.Path(os.environ.get("PEERS_BUILD", "build"))
 COMMAND = str(BUILD / "tools/clavicle")
 MODEL = "tutorial-cnn"
+OTHER = ("winograd", "clblast", "simple", "reference")
 
 
 def output(*line):
-    """stdout of a command, and the most memory it held, in bytes."""
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
-        text = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(line)}: exit code {process.returncode}")
-    return text, usage.ru_maxrss * 1024
-
-
-def objects(*line):
-    return [json.loads(x) for x in output(*line)[0].splitlines() if x.startswith("{")]
-
-
-def has_bench():
-    return not subprocess.run([COMMAND, "bench", "--help"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              check=False).returncode
+    return subprocess.run([COMMAND, *line], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def start(threads):
@@ -34,33 +23,47 @@ def start(threads):
     os.environ.setdefault("POCL_MAX_PTHREAD_COUNT", str(threads))
     if not os.access(COMMAND, os.X_OK):
         raise ImportError(f"{COMMAND} is not there: build first, or name the build folder with --build")
-    return output(COMMAND, "--version")[0].split("\n")[0]
+    return output("--version").strip()
 
 
-def bench_step(kind, batch):
-    found = objects(COMMAND, "bench", "--model", MODEL, "--batch", str(batch), "--pass",
-                    "train" if kind == "train" else "forward", "--json")
-    return next(o["step_ms"] for o in reversed(found) if "step_ms" in o) / 1e3
+def steps(kind, batch):
+    """What `clavicle bench` says of the model; its answers are compared elsewhere."""
+    return json.loads(output("bench", "--model", MODEL, "--batch", str(batch), "--pass",
+                             "train" if kind == "train" else "forward", "--time", "3", "--no-check", "--json"))
 
 
-def example_step(kind, batch):
-    """For a build without the subcommand."""
-    return objects(str(BUILD / "examples/bench_tutorial"), MODEL, str(batch))[-1][f"{kind}{batch}"]
+def product(what):
+    """Seconds of the forward product of a case."""
+    if what.isdigit():
+        op, case = "dense", f"gemm {what}"
+    else:
+        op, number = what.split("_")
+        case = f"tutorial {number}"
+    rows = json.loads(output("bench", "--op", op, "--case", case, "--time", "0.5", "--json"))["rows"]
+    return min(r["median_s"] for r in rows if r["what"].endswith(" forward") and r["variant"] not in OTHER)
+
+
+def has_bench():
+    return not subprocess.run([COMMAND, "bench", "--help"], capture_output=True, check=False).returncode
+
+
+def example(kind, batch):
+    """For a build without the subcommand: seconds of a step."""
+    line = [BUILD / "examples/bench_tutorial", MODEL, str(batch)]
+    return json.loads(subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout)[f"{kind}{batch}"]
 
 
 def measure(quantity):
-    """Seconds, or None for what it does not offer."""
     kind, _, what = quantity.partition(" ")
-    if kind not in ("train", "infer"):
-        return None
-    return (bench_step if has_bench() else example_step)(kind, int(what))
+    if not has_bench():
+        return None if kind == "gemm" else example(kind, int(what))
+    return product(what) if kind == "gemm" else steps(kind, int(what))["step_ms"] / 1e3
 
 
 def memory():
-    """The planner's peak of a training step at batch 32, and the most resident memory while such steps ran."""
-    planned = objects(COMMAND, "graph", MODEL, "--batch", "32", "--json")[-1]["memory"]["training_bytes"]
-    if has_bench():
-        line = [COMMAND, "bench", "--model", MODEL, "--batch", "32", "--pass", "train", "--json"]
-    else:
-        line = [str(BUILD / "examples/bench_tutorial"), MODEL, "32"]
-    return {"planner_bytes": planned, "resident_bytes": output(*line)[1]}
+    """The planner's peak of a training step at batch 32, and by how much the process grew."""
+    if not has_bench():
+        planned = json.loads(output("graph", MODEL, "--batch", "32", "--json"))["memory"]["training_bytes"]
+        return {"planner_bytes": planned, "growth_bytes": 0}
+    found = steps("train", 32)
+    return {"planner_bytes": found["memory_bytes"], "growth_bytes": found["rss_growth_bytes"]}

@@ -32,7 +32,7 @@ def model_flops(batch, training):
     return batch * (2 * first + 3 * sum(others) if training else first + sum(others))
 
 
-def seconds(call, budget=2.0, least=3, most=100):
+def seconds(call, budget=3.0, least=2, most=100):
     """Median time of calls until the budget is spent, after one that does not count."""
     call()
     times, end = [], time.perf_counter() + budget

@@ -68,7 +68,7 @@ def memory_lines(memory):
     if own:
         plan = own["planner_bytes"]
         lines.append(f"memory, training at batch 32: Clavicle's planner peak is {plan / mib:.0f} MiB; "
-                     f"its process held at most {own['resident_bytes'] / mib:.0f} MiB")
+                     f"its process grows by {own['growth_bytes'] / mib:.0f} MiB")
     if own and rival:
         lines.append(f"memory: the planner peak is {plan / rival['growth_bytes']:.2f} of PyTorch's growth after step three, "
                      f"{plan / rival['peak_growth_bytes']:.2f} of its growth at most")
