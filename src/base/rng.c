@@ -53,6 +53,36 @@ double clv_rng_range(struct clv_rng *r, double lo, double hi)
     return v < hi ? v : lo; /* the sum may round up to hi */
 }
 
+struct clv_rng clv_rng_at(const struct clv_rng *r, uint64_t numbers)
+{
+    struct clv_rng at = {.seed = r->seed, .stream = r->stream, .pos = numbers / 4 * 4};
+    for (uint64_t i = numbers % 4; i; i--)
+        (void)clv_rng_u32(&at);
+    return at;
+}
+
+void clv_rng_fill(struct clv_rng *r, double scale, float *out, size_t n)
+{
+    size_t i = 0;
+    for (; i < n && r->pos % 4; i++)
+        out[i] = (float)(clv_rng_range(r, -1, 1) * scale);
+    const uint32_t s0 = (uint32_t)r->stream, s1 = (uint32_t)(r->stream >> 32);
+    for (; n - i >= 8; i += 8) {
+        /* Two counters at a time: their products do not wait for each other. */
+        const uint64_t c = r->pos / 4;
+        uint32_t w[8];
+        clv_philox(r->seed, (const uint32_t[]){(uint32_t)c, (uint32_t)(c >> 32), s0, s1}, w);
+        clv_philox(r->seed, (const uint32_t[]){(uint32_t)(c + 1), (uint32_t)((c + 1) >> 32), s0, s1},
+                   w + 4);
+        /* The range is exact in doubles: 2 u / 2^32 - 1 = (u - 2^31) / 2^31. */
+        for (int k = 0; k < 8; k++)
+            out[i + (size_t)k] = (float)((int32_t)(w[k] ^ 0x80000000u) * 0x1p-31 * scale);
+        r->pos += 8;
+    }
+    for (; i < n; i++)
+        out[i] = (float)(clv_rng_range(r, -1, 1) * scale);
+}
+
 /* ln of 2^-34 < x < 1: ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m within [1/sqrt 2, sqrt
  * 2): the argument of atanh stays below 0.172 and 12 terms leave less than 1e-19. */
 static double portable_log(double x)

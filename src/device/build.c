@@ -1,5 +1,6 @@
 /* Which kernels the disk cache lacks, and the workers that build them (worker.c is their side). */
 #include "device/internal.h"
+#include "base/parallel.h"
 #include "base/util.h"
 #include "clv_config.h"
 #include "device/cachefile.h"
@@ -223,7 +224,7 @@ static void run(struct builder *b, const char *program)
                                   .program = program,
                                   .hello = &hello,
                                   .pocl_dir = b->pocl_dir,
-                                  .workers = clv_pool_processors(),
+                                  .workers = clv_processors(),
                                   .seconds = b->dev->worker_seconds,
                                   .on = on_job,
                                   .priv = b};

@@ -107,6 +107,11 @@ CLV_CHECK enum clv_err clv_queue_write_wait(struct clv_device *dev, struct clv_b
                                             size_t off, const void *src, size_t bytes);
 CLV_CHECK enum clv_err clv_queue_read_wait(struct clv_device *dev, struct clv_buffer *src,
                                            size_t off, void *dst, size_t bytes);
+/* The first bytes of a buffer in host memory, to be written; waits for what was enqueued before. What
+ * is not written stays as it is. Devices that share the host's memory (CLV_FEAT_UNIFIED) copy nothing. */
+CLV_CHECK enum clv_err clv_queue_map(struct clv_device *dev, struct clv_buffer *dst, size_t bytes,
+                                     void **ret);
+CLV_CHECK enum clv_err clv_queue_unmap(struct clv_device *dev, struct clv_buffer *dst, void *p);
 /* Event after everything enqueued so far; flushes the queue. */
 CLV_CHECK enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret);
 /* Waits without spinning (polls with a growing sleep up to 200 us), reports a failed command. */

@@ -39,7 +39,7 @@ struct run {
     unsigned n_workers; /* alive */
 };
 
-/* ---- where and how many ---- */
+/* ---- the program ---- */
 
 /* A malloc'ed path if something executable is there, else NULL. */
 static char *executable(char *path)
@@ -72,20 +72,6 @@ char *clv_pool_find(void)
         return executable(clv_strdupf("%s", asked));
     char *beside = find_beside_program();
     return beside ? beside : executable(clv_strdupf("%s", CLV_WORKER));
-}
-
-unsigned clv_pool_processors(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN); /* glibc counts the affinity mask */
-    unsigned char *text = NULL;
-    size_t size = 0;
-    long quota = 0, period = 0;
-    if (clv_file_exists("/sys/fs/cgroup/cpu.max") &&
-        !clv_file_read("/sys/fs/cgroup/cpu.max", &text, &size, NULL) &&
-        sscanf((const char *)text, "%ld %ld", &quota, &period) == 2 && quota > 0 && period > 0)
-        n = CLV_MIN(n, (long)clv_div_up(quota, period));
-    free(text);
-    return (unsigned)CLV_MAX(1, CLV_MIN(n, MAX_WORKERS));
 }
 
 /* ---- one worker ---- */

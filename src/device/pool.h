@@ -28,8 +28,6 @@ struct clv_pool {
 /* Path of the installed or built clavicle-worker, malloc'ed; NULL if there is none. $CLAVICLE_WORKER
  * names another one, "" none. */
 char *clv_pool_find(void);
-/* Processors that this process may use: online, in its affinity mask, within its cgroup's quota. */
-unsigned clv_pool_processors(void);
 /* Hands the messages out in order and waits until each was answered or given up. A worker answers a
  * message with one of its own: a number, not 0 = done, and a text for the log. */
 void clv_pool_run(const struct clv_pool *p, const struct clv_str *jobs, size_t n);

@@ -1,6 +1,7 @@
 #include "step/store.h"
 
 #include "base/hash.h"
+#include "base/parallel.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "base/util.h"
@@ -71,10 +72,13 @@ static enum clv_err make_array(struct clv_store *s, struct clv_tensor *t, int64_
 {
     *t = (struct clv_tensor){.dtype = CLV_F32, .memory = CLV_MEMORY_STORE, .n = 1, .h = 1, .w = 1,
                              .c = count, .pitch = count, .name = name};
-    const size_t bytes = (size_t)count * 4;
-    CLV_TRY(clv_buffer_create(s->dev, bytes, &t->buffer));
-    s->bytes += bytes;
-    return clv_queue_fill(s->dev, t->buffer, 0, bytes, 0, -1);
+    s->bytes += (uint64_t)count * 4;
+    return clv_buffer_create(s->dev, (size_t)count * 4, &t->buffer);
+}
+
+static enum clv_err zero(struct clv_store *s, const struct clv_tensor *t)
+{
+    return clv_queue_fill(s->dev, t->buffer, 0, (size_t)t->c * 4, 0, -1);
 }
 
 static enum clv_err write_chunks(struct clv_store *s, int index)
@@ -160,8 +164,10 @@ enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry)
         if (grad->buffer && grad->c != count)
             return clv_fail(clv_device_error(s->dev), CLV_ERR_ARG,
                             "another training plan has made the gradients of this network");
-        if (count && !grad->buffer)
+        if (count && !grad->buffer) {
             CLV_TRY(make_array(s, grad, count, "gradients"));
+            CLV_TRY(zero(s, grad));
+        }
     }
     if (dry) {
         s->dry_bytes = bytes;
@@ -233,54 +239,94 @@ void clv_store_destroy(struct clv_store **store)
 
 /* Keras' VarianceScaling: glorot scales by the mean of the fans, he by fan_in; a normal one is cut at
  * two standard deviations and its width corrected by .87962566 (the cut normal's deviation). */
+static double variance(const struct clv_weight *w)
+{
+    const bool he = w->init == CLV_INIT_HE_UNIFORM || w->init == CLV_INIT_HE_NORMAL;
+    const double mean_fan = .5 * (double)(w->fan_in + w->fan_out), fan_in = (double)w->fan_in;
+    return he ? 2 / fan_in : 1 / mean_fan;
+}
+
+static bool is_uniform(const struct clv_weight *w)
+{
+    return w->init == CLV_INIT_GLOROT_UNIFORM || w->init == CLV_INIT_HE_UNIFORM;
+}
+
+static double uniform_limit(const struct clv_weight *w)
+{
+    return sqrt(3 * variance(w));
+}
+
+/* All but the uniform ones. */
 static double init_value(const struct clv_weight *w, struct clv_rng *rng)
 {
-    const double mean_fan = .5 * (double)(w->fan_in + w->fan_out), fan_in = (double)w->fan_in;
-    double variance = 0, x;
-    switch (w->init) {
-    case CLV_INIT_ZEROS:
-        return 0;
-    case CLV_INIT_ONES:
-        return 1;
-    case CLV_INIT_GLOROT_UNIFORM:
-    case CLV_INIT_GLOROT_NORMAL:
-        variance = 1 / mean_fan;
-        break;
-    case CLV_INIT_HE_UNIFORM:
-    case CLV_INIT_HE_NORMAL:
-        variance = 2 / fan_in;
-        break;
-    }
-    if (w->init == CLV_INIT_GLOROT_UNIFORM || w->init == CLV_INIT_HE_UNIFORM)
-        return clv_rng_range(rng, -1, 1) * sqrt(3 * variance);
+    double x;
+    if (w->init == CLV_INIT_ZEROS || w->init == CLV_INIT_ONES)
+        return w->init == CLV_INIT_ONES;
     do
         x = clv_rng_normal(rng);
     while (fabs(x) > 2);
-    return x * sqrt(variance) / .87962566103423978;
+    return x * sqrt(variance(w)) / .87962566103423978;
 }
 
-static enum clv_err init_param(struct clv_store *s, const struct clv_param *p, uint64_t seed)
+enum { BLOCK = 1 << 16 }; /* elements that a thread draws at a time */
+
+struct draw {
+    const struct clv_weight *w;
+    struct clv_rng rng; /* at the parameter's beginning */
+    float *out;
+};
+
+static void draw_block(void *priv, size_t block)
+{
+    const struct draw *d = priv;
+    const size_t first = block * BLOCK, count = (size_t)d->w->count;
+    struct clv_rng rng = clv_rng_at(&d->rng, first);
+    clv_rng_fill(&rng, uniform_limit(d->w), d->out + first, CLV_MIN(BLOCK, count - first));
+}
+
+/* A value of a uniform distribution takes one number of the stream, so its place is known. */
+static void draw_param(const struct clv_param *p, uint64_t seed, float *out)
 {
     const struct clv_weight *w = clv_param_weight(p);
-    float *host = malloc((size_t)w->count * sizeof *host);
-    if (!host)
-        return clv_fail_nomem(clv_device_error(s->dev), p->name);
-    struct clv_rng rng = clv_rng_init(seed, clv_hash64_str(p->name));
-    for (int64_t i = 0; i < w->count; i++)
-        host[i] = (float)init_value(w, &rng);
-    const enum clv_err err = clv_store_write(s, &p->value, host);
-    free(host);
+    struct draw d = {.w = w, .rng = clv_rng_init(seed, clv_hash64_str(p->name)), .out = out};
+    if (is_uniform(w))
+        clv_parallel((size_t)clv_div_up(w->count, BLOCK), clv_processors(), draw_block, &d);
+    else
+        for (int64_t i = 0; i < w->count; i++)
+            out[i] = (float)init_value(w, &d.rng);
+    memset(out + w->count, 0, (size_t)(padded_count(p) - w->count) * sizeof *out);
+}
+
+/* The weights of a segment, drawn into the device's own memory where that is the host's. */
+static enum clv_err init_values(struct clv_store *s, int index, uint64_t seed)
+{
+    const struct clv_store_segment *seg = &s->segment[index];
+    const size_t bytes = (size_t)seg->count * 4;
+    const bool mapped = clv_device_caps(s->dev)->features & CLV_FEAT_UNIFIED;
+    void *values = NULL;
+    if (mapped)
+        CLV_TRY(clv_queue_map(s->dev, seg->value.buffer, bytes, &values));
+    else if (!(values = malloc(bytes)))
+        return clv_fail_nomem(clv_device_error(s->dev), "the weights");
+    for (int i = 0; i < s->n_params; i++)
+        if (s->param[i].segment == index)
+            draw_param(&s->param[i], seed, (float *)values + s->param[i].value.offset);
+    if (mapped)
+        return clv_queue_unmap(s->dev, seg->value.buffer, values);
+    const enum clv_err err = clv_queue_write_wait(s->dev, seg->value.buffer, 0, values, bytes);
+    free(values);
     return err;
 }
 
 enum clv_err clv_store_init(struct clv_store *s, uint64_t seed)
 {
-    for (int i = 0; i < s->n_params; i++)
-        CLV_TRY(init_param(s, &s->param[i], seed));
+    s->version++;
+    for (int i = 0; i < s->n_segments; i++)
+        CLV_TRY(init_values(s, i, seed));
+    /* Afterwards, so that nobody waits for it. */
     for (int i = 0; i < s->n_segments; i++)
         for (int k = 0; k < s->n_slots; k++)
-            CLV_TRY(clv_queue_fill(s->dev, s->segment[i].slot[k].buffer, 0,
-                                   (size_t)s->segment[i].count * 4, 0, -1));
+            CLV_TRY(zero(s, &s->segment[i].slot[k]));
     return CLV_OK;
 }
 

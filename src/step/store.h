@@ -48,7 +48,8 @@ struct clv_store {
     uint64_t version;              /* counts what may have changed weights; starts at 1 */
 };
 
-/* Allocates for the weights of the nodes; training adds n_slots optimizer slots (zeroed). The graph must outlive it.
+/* Allocates for the weights of the nodes; training adds n_slots optimizer slots. Nothing is written: clv_store_init() does. The
+ * graph must outlive it.
  * CLV_ERR_DEVMEM names the node, its size and the limit when one parameter exceeds max_alloc. */
 CLV_CHECK enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g, bool training,
                                         int n_slots, struct clv_store **ret);

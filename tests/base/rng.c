@@ -43,6 +43,25 @@ Test(rng, stream_is_philox_of_index_and_stream)
     cr_assert_neq(clv_rng_u32(&other), clv_rng_u32(&again));
 }
 
+/* Blocks of any length from any place give the bits of single draws. */
+Test(rng, fill_is_many_draws)
+{
+    enum { N = 61 };
+    const struct clv_rng start = clv_rng_init(0xfedcba9876543210, 77);
+    float one[N], many[N];
+    struct clv_rng r = start;
+    for (int i = 0; i < N; i++)
+        one[i] = (float)(clv_rng_range(&r, -1, 1) * .0123);
+    for (size_t first = 0; first < N; first++)
+        for (size_t n = 0; first + n <= N; n++) {
+            struct clv_rng at = clv_rng_at(&start, first);
+            clv_rng_fill(&at, .0123, many, n);
+            cr_assert_arr_eq(many, one + first, n * sizeof *one, "%zu from %zu", n, first);
+            r = clv_rng_at(&start, first + n);
+            cr_assert_eq(clv_rng_u32(&at), clv_rng_u32(&r));
+        }
+}
+
 Test(rng, uniform_and_range)
 {
     struct clv_rng r = clv_rng_init(1, 0);

@@ -182,11 +182,14 @@ static enum clv_err use_device(struct clv_device *dev, struct clv_buffer *a, str
 {
     struct clv_profile_row row;
     const size_t one = 1;
+    void *mapped = NULL;
     CLV_TRY(clv_kernel_set_buffer(k, 0, a));
     CLV_TRY(clv_queue_fill(dev, a, 0, sizeof(int), 0, 0));
     CLV_TRY(clv_queue_write_wait(dev, a, 0, &sent, sizeof(int)));
     CLV_TRY(clv_queue_kernel(dev, k, 1, &one, &one, 0));
     CLV_TRY(clv_queue_write(dev, b, 0, &sent, sizeof(int)));
+    CLV_TRY(clv_queue_map(dev, b, sizeof(int), &mapped));
+    CLV_TRY(clv_queue_unmap(dev, b, mapped));
     CLV_TRY(clv_queue_read_wait(dev, a, 0, &received, sizeof(int)));
     return clv_profile_collect(dev, &row, 1);
 }
