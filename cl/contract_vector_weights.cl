@@ -1,13 +1,16 @@
 /* Convolution backward weights, vector schedule: dw[kh][kw][ci][co] = sum over pixels of x * dz.
  *
- * Work-item = (slice of the chunks, filter block). A chunk is chunk_rows output rows of one image by a
- * strip of pixels. Per chunk the item loads dz = dy * act'(y) of its NL channels and the input rows
- * into local memory, then walks register tiles of MR elements of K by NL channels, each summed over all
- * pixels of the chunk in registers; between chunks sums lie in the item's own slice of `part`:
- * [slices][co blocks][kh * kw * ci + 1][NL], the last row being the bias gradient. contract_reduce adds
- * the slices in fixed order; their number comes from the problem and the vector width, never
- * from compute units or load. With store_dz the activation gradient is also written back over dy, whose
- * elements belong to exactly one item each.
+ * Work-item = (slice of the chunks, range of filter blocks). A chunk is chunk_rows output rows of one image
+ * by a strip of pixels. Per chunk the item loads the input rows into local memory, then for each of its
+ * blocks dz = dy * act'(y) of NL channels, and walks register tiles of MR elements of K by NL channels,
+ * each summed over all pixels of the chunk in registers; between chunks sums lie in the item's own slice
+ * of `part`: [slices][co blocks][kh * kw * ci + 1][NL], the last row being the bias gradient.
+ * contract_reduce adds the slices in fixed order; their number comes from the problem and the choice,
+ * never from compute units or load. With store_dz the activation gradient is also written back over dy,
+ * whose elements belong to exactly one item each.
+ *
+ * -D POOL: dy is the gradient behind a 2 x 2 max-pool, spread by its mask while it is loaded; oh, ow, strip
+ * and chunk_rows are even.
  *
  * scratch: chunk_rows * strip * NL, then ((chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1) input
  * rows of ((strip - 1) * stride_w + (kw - 1) * dil_w + 1) * ci, then MR. */
@@ -17,10 +20,64 @@
 #include "contract_geometry.cl"
 #include "contract_epilogue.cl"
 #include "contract_load.cl"
+#include "contract_pool.cl"
+
+#define STEPS 4 /* pixels at a time: fewer of other instructions beside the products */
 
 static DEFINE_ACT_GRADIENT(vec, act_gradient)
 static DEFINE_ACT_GRADIENT(float, act_gradient1)
 
+/* acc += the outer products of `count` pixels, MR elements of each at a, NL of each at b. */
+#define TILE_STEP(acc, a, b)                                                                       \
+    do {                                                                                           \
+        vec b_[NV];                                                                                \
+        UNROLL for (int v_ = 0; v_ < NV; v_++) b_[v_] = VLOAD(v_, (b));                            \
+        UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
+        {                                                                                          \
+            const vec a_ = (vec)((a)[r_]);                                                         \
+            UNROLL for (int v_ = 0; v_ < NV; v_++) acc[r_][v_] = fma(a_, b_[v_], acc[r_][v_]);     \
+        }                                                                                          \
+    } while (0)
+#define TILE_PIXELS(acc, a, a_step, b, count)                                                      \
+    do {                                                                                           \
+        int p_ = 0;                                                                                \
+        for (; p_ + STEPS <= (count); p_ += STEPS, a += STEPS * (a_step), b += STEPS * NL)         \
+            UNROLL for (int j_ = 0; j_ < STEPS; j_++)                                              \
+                TILE_STEP(acc, a + j_ * (a_step), b + j_ * NL);                                    \
+        for (; p_ < (count); p_++, a += (a_step), b += NL)                                         \
+            TILE_STEP(acc, a, b);                                                                  \
+    } while (0)
+
+#ifdef POOL
+/* dz of a window, two pixels of each of two rows NL * strip apart. Returns the gradient where it passes. */
+static vec spread(__local float *dst, int strip, vec d, ivec mask)
+{
+    UNROLL for (int i = 0; i < 4; i++)
+        VPUT(__local, AS_VEC(AS_IVEC(d) & (mask == (ivec)(i))), 0, dst + (i / 2 * strip + i % 2) * NL);
+    return AS_VEC(AS_IVEC(d) & (mask < (ivec)(POOL_DEAD)));
+}
+
+static void load_window(vec sum[NV], __local float *dst, int strip, __global const real *dy,
+                        __global const uchar *mask, int channels)
+{
+    UNROLL for (int v = 0; v < NV; v++)
+    {
+        const int at = v * VW, there = channels - at;
+        if (there >= VW && (size_t)mask % VW == 0) {
+            sum[v] += spread(dst + at, strip, VLOAD(0, dy + at),
+                             TO_IVEC(*(__global const bvec *)(mask + at)));
+        } else {
+            float d[VW];
+            int m[VW];
+            for (int c = 0; c < VW; c++) {
+                d[c] = c < there ? dy[at + c] : 0.0f;
+                m[c] = c < there ? mask[at + c] : POOL_DEAD;
+            }
+            sum[v] += spread(dst + at, strip, VLOAD(0, d), VLOAD(0, m));
+        }
+    }
+}
+#else
 /* One pixel of dz; the vectors past the channels are zero. */
 static void load_dz(__local float *dst, __global real *dy, __global const real *y, int channels,
                     int act, bool store)
@@ -45,27 +102,38 @@ static void load_dz(__local float *dst, __global real *dy, __global const real *
         }
     }
 }
+#endif
 
-VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy), IN(y), OUT(part), GEOMETRY, int dy_pitch,
-                                      int strip, int chunk_rows, int chunks, int act, int store_dz,
+VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
+#ifdef POOL
+                                      IN_U8(mask),
+#else
+                                      IN(y),
+#endif
+                                      OUT(part), GEOMETRY, int dy_pitch, int strip, int chunk_rows,
+                                      int chunks, int blocks_per_item, int act, int store_dz,
                                       __local float *scratch)
 {
     AT(x);
     AT(dy);
-    AT(y);
     AT(part);
-    const int slice = get_global_id(0), slices = get_global_size(0), block = get_global_id(1);
-    const int channels = co - block * NL;
+#ifdef POOL
+    AT(mask);
+#else
+    AT(y);
+#endif
+    const int slice = get_global_id(0), slices = get_global_size(0), blocks = (co + NL - 1) / NL;
+    const int block0 = get_global_id(1) * blocks_per_item, block1 = min(block0 + blocks_per_item, blocks);
     const int row_segs = dil_w == 1 ? 1 : kw, run = dil_w == 1 ? kw * ci : ci;
     const int n_segs = kh * row_segs, k_rows = n_segs * run + 1;
-    part += ((long)slice * get_global_size(1) + block) * k_rows * NL;
-    for (int k = 0; k < k_rows; k++)
+    part += ((long)slice * blocks + block0) * k_rows * NL;
+    for (int k = 0; k < k_rows * (block1 - block0); k++)
         UNROLL for (int v = 0; v < NV; v++) VPUT(__global, (vec)(0.0f), v, part + (long)k * NL);
 
     const int width = (strip - 1) * stride_w + (kw - 1) * dil_w + 1, row_len = width * ci;
-    const int x_rows = (chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1;
+    const int x_rows = (chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1, a_step = stride_w * ci;
     __local float *dz = scratch, *rows = scratch + chunk_rows * strip * NL;
-    load_zeros(rows + x_rows * row_len, MR);
+    load_zeros(rows + x_rows * row_len, MR); /* each row is read MR past its end */
 
     const int strips = (ow + strip - 1) / strip, row_chunks = (oh + chunk_rows - 1) / chunk_rows;
     const int end = (long)(slice + 1) * chunks / slices;
@@ -76,40 +144,50 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy), IN(y), OUT(part)
         if (image >= STATE->n)
             break;
         for (int r = 0; r < x_rows; r++)
-            if (top + r >= 0 && top + r < ih)
-                load_pixels(rows + r * row_len, x + ((long)image * ih + top + r) * iw * x_pitch,
-                            px0 * stride_w - pad_left, width, iw, ci, x_pitch, 1);
-            else
-                load_zeros(rows + r * row_len, MR); /* the row before is read MR past its end */
+            load_row(rows + r * row_len, x, image, top + r, px0 * stride_w - pad_left, width, ih, iw, ci,
+                     x_pitch);
 
-        vec sum[NV];
-        UNROLL for (int v = 0; v < NV; v++) sum[v] = (vec)(0.0f);
-        for (int r = 0; r < nr; r++) {
-            const long at = ((long)image * oh + r0 + r) * ow + px0;
-            for (int p = 0; p < px; p++) {
-                __local float *d = dz + (r * strip + p) * NL;
-                load_dz(d, dy + (at + p) * dy_pitch + block * NL, y + (at + p) * y_pitch + block * NL,
-                        channels, act, store_dz);
-                UNROLL for (int v = 0; v < NV; v++) sum[v] += VLOAD(v, d);
+        for (int block = block0; block < block1; block++) {
+            const int channels = co - block * NL;
+            __global real *sums = part + (long)(block - block0) * k_rows * NL;
+            __global real *bias = sums + (long)(k_rows - 1) * NL;
+            vec sum[NV];
+            UNROLL for (int v = 0; v < NV; v++) sum[v] = VLOAD(v, bias);
+#ifdef POOL
+            for (int r = 0; r < nr; r += 2) {
+                const long at = ((long)image * (oh / 2) + (r0 + r) / 2) * (ow / 2) + px0 / 2;
+                for (int p = 0; p < px; p += 2)
+                    load_window(sum, dz + (r * strip + p) * NL, strip,
+                                dy + (at + p / 2) * dy_pitch + block * NL,
+                                mask + (at + p / 2) * co + block * NL, channels);
             }
-        }
-        __global real *bias = part + (long)(k_rows - 1) * NL;
-        UNROLL for (int v = 0; v < NV; v++) VPUT(__global, VLOAD(v, bias) + sum[v], v, bias);
+#else
+            for (int r = 0; r < nr; r++) {
+                const long at = ((long)image * oh + r0 + r) * ow + px0;
+                for (int p = 0; p < px; p++) {
+                    __local float *d = dz + (r * strip + p) * NL;
+                    load_dz(d, dy + (at + p) * dy_pitch + block * NL, y + (at + p) * y_pitch + block * NL,
+                            channels, act, store_dz);
+                    UNROLL for (int v = 0; v < NV; v++) sum[v] += VLOAD(v, d);
+                }
+            }
+#endif
+            UNROLL for (int v = 0; v < NV; v++) VPUT(__global, sum[v], v, bias);
 
-        for (int h = 0, s = 0; h < kh; h++) {
-            for (int seg = 0; seg < row_segs; seg++, s++) {
+            for (int s = 0; s < n_segs; s++) {
+                const int h = s / row_segs * dil_h, seg = s % row_segs * dil_w * ci;
                 for (int k0 = 0; k0 < run; k0 += MR) {
                     vec acc[MR][NV];
                     TILE_ZERO(acc);
                     for (int r = 0; r < nr; r++) {
-                        const int at = r * stride_h + h * dil_h;
+                        const int at = r * stride_h + h;
                         if (top + at < 0 || top + at >= ih)
                             continue;
-                        __local const float *a = rows + at * row_len + seg * dil_w * ci + k0;
+                        __local const float *a = rows + at * row_len + seg + k0;
                         __local const float *b = dz + r * strip * NL;
-                        TILE_ACCUMULATE(acc, a, 1, stride_w * ci, b, NL, px);
+                        TILE_PIXELS(acc, a, a_step, b, px);
                     }
-                    __global real *out = part + ((long)s * run + k0) * NL;
+                    __global real *out = sums + ((long)s * run + k0) * NL;
                     UNROLL for (int r = 0; r < MR; r++)
                         if (k0 + r < run)
                             UNROLL for (int v = 0; v < NV; v++)

@@ -5,7 +5,7 @@
 #ifndef ACT
 #define ACT 0
 #endif
-enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2 };
+enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2, FLAG_SAVE = 4 /* a fused pool's mask */ };
 #define FLOOR_OF(flags) ((flags) & FLAG_RELU ? 0.0f : -INFINITY)
 
 #define DEFINE_ACTIVATE(type, name)                                                                \

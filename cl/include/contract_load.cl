@@ -22,25 +22,30 @@ static void load_run(__local float *dst, __global const real *src, int count)
         dst[i] = src[i];
 }
 
-/* `width` pixels of `channels`, from position `first` of a row of iw pixels; zeros outside it. With
- * up > 1 the row is taken with up - 1 zeros between its pixels (gradient of a strided convolution). */
+/* `width` pixels of `channels`, from position `first` of a row of iw pixels; zeros outside it. */
 static void load_pixels(__local float *dst, __global const real *row, int first, int width, int iw,
-                        int channels, int pitch, int up)
+                        int channels, int pitch)
 {
-    if (up == 1 && pitch == channels) {
-        const int left = clamp(-first, 0, width);
-        const int right = clamp(first + width - iw, 0, width - left);
-        const int middle = width - left - right;
-        load_zeros(dst, left * channels);
-        load_run(dst + left * channels, row + (long)(first + left) * pitch, middle * channels);
-        load_zeros(dst + (left + middle) * channels, right * channels);
-        return;
-    }
-    for (int p = 0; p < width; p++, dst += channels) {
-        const int at = first + p;
-        if (at >= 0 && at % up == 0 && at / up < iw)
-            load_run(dst, row + (long)(at / up) * pitch, channels);
-        else
-            load_zeros(dst, channels);
-    }
+    const int left = clamp(-first, 0, width);
+    const int right = clamp(first + width - iw, 0, width - left);
+    const int middle = width - left - right;
+    load_zeros(dst, left * channels);
+    dst += left * channels;
+    row += (long)(first + left) * pitch;
+    if (pitch == channels)
+        load_run(dst, row, middle * channels);
+    else
+        for (int p = 0; p < middle; p++)
+            load_run(dst + p * channels, row + (long)p * pitch, channels);
+    load_zeros(dst + middle * channels, right * channels);
+}
+
+/* The same from row `at` of an image; zeros above and below it. */
+static void load_row(__local float *dst, __global const real *x, int image, int at, int first, int width,
+                     int ih, int iw, int channels, int pitch)
+{
+    if (at < 0 || at >= ih)
+        load_zeros(dst, width * channels);
+    else
+        load_pixels(dst, x + ((long)image * ih + at) * iw * pitch, first, width, iw, channels, pitch);
 }

@@ -7,7 +7,7 @@
 #include "contract/contract.h"
 
 /* Bits of cl/include/contract_epilogue.cl. */
-enum { CLV_EPILOGUE_ACCUMULATE = 1, CLV_EPILOGUE_RELU = 2 };
+enum { CLV_EPILOGUE_ACCUMULATE = 1, CLV_EPILOGUE_RELU = 2, CLV_EPILOGUE_SAVE = 4 };
 
 /* The arguments GEOMETRY of cl/include/contract_geometry.cl. */
 #define CLV_GEOMETRY(g, x_pitch, y_pitch)                                                          \
