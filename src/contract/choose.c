@@ -46,15 +46,36 @@ static struct clv_choice with_defaults(const struct clv_emit *e, const struct cl
     return c;
 }
 
-/* Why a choice is not what was asked for; NULL = it is. */
-static const char *refused(const struct clv_emit *e, const struct clv_choice *c)
+/* Options go before what was measured. */
+static bool is_wanted(const struct clv_emit *e, const struct clv_choice *c)
 {
-    if (c->schedule == &clv_schedule_clblast && e->gemm == CLV_GEMM_NATIVE)
-        return "CLBlast was not to be used";
-    if (c->schedule == &clv_schedule_winograd && e->winograd != 0 &&
-        e->winograd != clv_winograd_tile(c))
-        return "another Winograd tile, or none, was asked for";
-    return NULL;
+    if (c->schedule == &clv_schedule_clblast)
+        return e->gemm != CLV_GEMM_NATIVE;
+    return c->schedule != &clv_schedule_winograd || e->winograd == 0 ||
+           e->winograd == clv_winograd_tile(c);
+}
+
+static bool selected(const struct clv_emit *e, const struct clv_problem *p, const char *key,
+                     const struct clv_schedule *s, struct clv_choice *ret)
+{
+    const struct clv_selection_entry *said = clv_selection_find(e->selection, key);
+    const char *why;
+    return said && clv_choice_parse(said->choice, e->caps, p, ret, &why) && ret->schedule == s;
+}
+
+/* Of CLBlast, what a run recorded, or what was measured: under a word of its own, since it asks for
+ * nothing. */
+static struct clv_choice forced_choice(const struct clv_emit *e, const struct clv_problem *p,
+                                       const struct clv_schedule *s)
+{
+    char text[CLV_PROBLEM_TEXT + sizeof CLV_TUNED_CLBLAST] = CLV_TUNED_CLBLAST;
+    const size_t n = strlen(text);
+    struct clv_choice c;
+    clv_problem_text(p, text + n);
+    if (s == &clv_schedule_clblast &&
+        (selected(e, p, text + n, s, &c) || selected(e, p, text, s, &c)))
+        return c;
+    return with_defaults(e, p, s);
 }
 
 struct clv_choice clv_contract_choose(const struct clv_emit *e, const struct clv_problem *p,
@@ -67,18 +88,16 @@ struct clv_choice clv_contract_choose(const struct clv_emit *e, const struct clv
     if (ignored)
         *ignored = NULL;
     if (s)
-        return with_defaults(e, p, s);
+        return forced_choice(e, p, s);
     if (e->selection) {
         char text[CLV_PROBLEM_TEXT];
         clv_problem_text(p, text);
         said = clv_selection_find(e->selection, text);
     }
-    if (said && clv_choice_parse(said->choice, e->caps, p, &c, &reason)) {
-        reason = refused(e, &c);
-        if (!reason)
-            return c;
-    }
-    if (said && !said->quiet && ignored)
+    const bool fits = said && clv_choice_parse(said->choice, e->caps, p, &c, &reason);
+    if (fits && is_wanted(e, &c))
+        return c;
+    if (said && !fits && !said->quiet && ignored)
         *ignored = said->choice;
     if (why)
         *why = reason;
@@ -103,12 +122,13 @@ static int add_schedule(const struct clv_emit *e, const struct clv_problem *p,
     enum { MAX = 64 };
     int param[MAX][CLV_CHOICE_PARAMS] = {{0}};
     struct clv_choice c = with_defaults(e, p, s);
-    n = add(&c, out, n, max);
+    if (s != &clv_schedule_clblast) /* whose candidates have an order */
+        n = add(&c, out, n, max);
     const int found =
         s->candidates ? s->candidates(e->caps, &p->conv, p->product, p->batch, param, MAX) : 0;
     for (int i = 0; i < found; i++) {
         memcpy(c.param, param[i], sizeof c.param);
-        n = refused(e, &c) ? n : add(&c, out, n, max);
+        n = is_wanted(e, &c) ? add(&c, out, n, max) : n;
     }
     return n;
 }

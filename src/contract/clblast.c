@@ -5,7 +5,8 @@
 
 CLV_SOURCE(contract_gradient);
 
-static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c,
+                     enum clv_product product)
 {
     (void)product;
     return clv_gemm_available() && clv_conv_is_dense(c) && caps->max_work_group >= 64;
@@ -32,7 +33,6 @@ static enum clv_err emit_mask(struct clv_emit *e, const struct clv_contract *p, 
 
 static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    (void)param;
     const struct clv_conv *c = &p->conv;
     struct clv_tensor *part = clv_emit_scratch(e, CLV_F32, (int64_t)e->batch * c->co, "product");
     struct clv_tensor *x;
@@ -48,6 +48,7 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, co
                                                   .ldb = c->co,
                                                   .ldc = c->co,
                                                   .alpha = 1,
+                                                  .set = param[0],
                                                   .a = x,
                                                   .b = p->w,
                                                   .c = part}));
@@ -72,7 +73,6 @@ static enum clv_err emit_bias(struct clv_emit *e, const struct clv_contract *p)
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    (void)param;
     const struct clv_conv *c = &p->conv;
     struct clv_tensor *part = clv_emit_scratch(e, CLV_F32, (int64_t)e->batch * c->ci, "product");
     struct clv_tensor *dz;
@@ -89,6 +89,7 @@ static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const
                                                   .ldb = c->co,
                                                   .ldc = c->ci,
                                                   .alpha = 1,
+                                                  .set = param[0],
                                                   .a = dz,
                                                   .b = p->w,
                                                   .c = part}));
@@ -98,7 +99,6 @@ static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const
 
 static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    (void)param;
     const struct clv_conv *c = &p->conv;
     struct clv_tensor *x, *dz;
     CLV_TRY(emit_mask(e, p, CLV_PASS_BACKWARD, p->x, clv_x_pitch(p, p->x), c->ci, &x));
@@ -114,14 +114,43 @@ static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, co
                                                   .ldb = c->co,
                                                   .ldc = c->co,
                                                   .alpha = 1,
+                                                  .set = param[0],
                                                   .a = x,
                                                   .b = dz,
                                                   .c = p->dw}));
     return p->dbias ? emit_bias(e, p) : CLV_OK;
 }
 
+/* One number for all products would do, since each set is built by itself; what a set gains depends
+ * on the problem, though, and the tuner weighs the builds. */
+static void defaults(const struct clv_caps *caps, const struct clv_conv *c,
+                     enum clv_product product, int batch, int param[CLV_CHOICE_PARAMS])
+{
+    (void)c;
+    (void)product;
+    (void)batch;
+    param[0] = clv_gemm_default_set(caps);
+}
+
+/* CLBlast's own first: once another was used they are gone. */
+static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
+                      enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
+{
+    (void)c;
+    (void)product;
+    (void)batch;
+    int n = 0;
+    for (int set = 0; set < CLV_GEMM_SETS && n < max; set++)
+        if (clv_gemm_set_suits(caps, set))
+            param[n++][0] = set;
+    return n;
+}
+
 const struct clv_schedule clv_schedule_clblast = {
     .name = "clblast",
+    .params = {"set"},
     .supports = supports,
+    .defaults = defaults,
+    .candidates = candidates,
     .emit = {forward, data, weights},
 };

@@ -129,7 +129,15 @@ struct clv_gemm {
     struct clv_buffer *a, *b, *c, *scratch;
     size_t a_off, b_off, c_off; /* elements */
     int64_t lda, ldb, ldc;
+    int set; /* of CLBlast's parameters: 0..CLV_GEMM_SETS-1 */
 };
+/* Parameters of CLBlast's kernels, by number: 0 is what CLBlast chooses by itself, which a process cannot
+ * go back to once it has used another on that OpenCL device (CLV_ERR_UNSUPPORTED). Every set costs a
+ * build of its own: seconds, on CPU devices a minute. */
+enum { CLV_GEMM_SETS = 7 };
+/* Whether it is worth trying on such a device; the first that is, is the one to take untried. */
+bool clv_gemm_set_suits(const struct clv_caps *caps, int set);
+int clv_gemm_default_set(const struct clv_caps *caps);
 /* Scratch elements that CLBlast may need for this problem (0 = none), wherever its matrices lie: it
  * copies matrices with an offset in cases where it takes others in place. Buffers need not be set. */
 CLV_CHECK enum clv_err clv_gemm_scratch(struct clv_device *dev, const struct clv_gemm *g,

@@ -256,7 +256,7 @@ enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,
     if (e->dev) {
         const struct clv_gemm probe = {.trans_a = g->trans_a, .trans_b = g->trans_b, .m = g->m, .n = g->n,
                                        .k = g->k, .alpha = g->alpha, .beta = g->beta, .lda = g->lda,
-                                       .ldb = g->ldb, .ldc = g->ldc};
+                                       .ldb = g->ldb, .ldc = g->ldc, .set = g->set};
         CLV_TRY(clv_gemm_scratch(e->dev, &probe, &elements));
     }
     if (elements) {

@@ -13,7 +13,7 @@ static enum clv_err enqueue(struct clv_device *dev, const struct clv_step *s, in
             .trans_a = g->trans_a, .trans_b = g->trans_b, .m = g->m, .n = g->n, .k = g->k,
             .alpha = g->alpha, .beta = g->beta, .a = g->a->buffer, .b = g->b->buffer,
             .c = g->c->buffer, .scratch = g->bound_scratch, .a_off = g->a->offset, .b_off = g->b->offset, .c_off = g->c->offset,
-            .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc};
+            .lda = g->lda, .ldb = g->ldb, .ldc = g->ldc, .set = g->set};
         return clv_queue_gemm(dev, &gemm, id);
     }
     case CLV_STEP_FILL: {

@@ -61,6 +61,7 @@ struct clv_gemm_step {
     bool trans_a, trans_b;
     int64_t m, n, k, lda, ldb, ldc;
     float alpha, beta;
+    int set;                                /* of CLBlast's parameters, see struct clv_gemm */
     struct clv_tensor *a, *b, *c, *scratch; /* scratch may be NULL */
     struct clv_buffer *bound_scratch;       /* after clv_steps_bind(): CLBlast takes no offset into it */
 };

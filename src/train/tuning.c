@@ -65,6 +65,26 @@ static enum clv_err tune(struct clv_trainer *t, const struct clv_selection *reco
     return e;
 }
 
+/* What building a set of CLBlast's kernels takes: the longest that was seen of this choice. */
+static double build_seconds(const struct clv_tuning *known, const char *choice)
+{
+    const size_t n = strlen(CLV_TUNED_CLBLAST);
+    double most = 0;
+    for (int i = 0; i < known->n; i++)
+        if (!strncmp(known->line[i].problem, CLV_TUNED_CLBLAST, n) &&
+            !strcmp(known->line[i].choice, choice) && known->line[i].fallback > most)
+            most = known->line[i].fallback;
+    return most;
+}
+
+static bool is_among(const struct clv_tuning *wins, const char *choice)
+{
+    for (int i = 0; i < wins->n; i++)
+        if (!strcmp(wins->line[i].choice, choice))
+            return true;
+    return false;
+}
+
 /* CLBlast's kernels are built when they are first used. They are chosen where all that they save
  * over the planned steps is more than that costs. */
 static enum clv_err weigh_clblast(struct clv_trainer *t, const struct clv_tuning *known,
@@ -76,15 +96,16 @@ static enum clv_err weigh_clblast(struct clv_trainer *t, const struct clv_tuning
     for (int i = 0; i < problems->n && !e; i++) {
         char text[CLV_PROBLEM_TEXT];
         clv_problem_text(&problems->item[i].problem, text);
-        char *key = clv_strdupf(CLV_TUNING_CLBLAST "%s", text);
+        char *key = clv_strdupf(CLV_TUNED_CLBLAST "%s", text);
         const struct clv_tuning_line *ours = clv_tuning_find(known, text),
                                      *its = key ? clv_tuning_find(known, key) : NULL;
         free(key);
         if (!ours || !its || !(its->seconds < ours->seconds))
             continue;
         saved += (ours->seconds - its->seconds) * t->params.planned_steps;
-        build = its->fallback > build ? its->fallback : build;
-        e = clv_tuning_put(&wins, text, "clblast", 0, 0, &t->ctx->err);
+        if (!is_among(&wins, its->choice))
+            build += build_seconds(known, its->choice);
+        e = clv_tuning_put(&wins, text, its->choice, 0, 0, &t->ctx->err);
     }
     if (!e && saved > build)
         e = overlay(t, &wins);

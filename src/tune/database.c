@@ -338,11 +338,13 @@ enum clv_err clv_tuning_builtin(struct clv_device *dev, struct clv_tuning *ret)
 static enum clv_err select_lines(const struct clv_tuning *t, bool quiet, struct clv_selection *ret,
                                  struct clv_error *err)
 {
-    const size_t n = strlen(CLV_TUNING_CLBLAST);
+    const size_t n = strlen(CLV_TUNED_CLBLAST);
     for (int i = 0; i < t->n; i++) {
         const struct clv_tuning_line *l = &t->line[i];
-        /* Building CLBlast's kernels is nothing that a line of a file may ask for. */
-        if (strncmp(l->problem, CLV_TUNING_CLBLAST, n) != 0 && strcmp(l->choice, "clblast") != 0)
+        /* Building CLBlast's kernels is nothing that a line of a file may ask for: its lines say
+         * which of its parameters to take where others ask. */
+        const bool of_clblast = !strncmp(l->problem, CLV_TUNED_CLBLAST, n);
+        if (of_clblast == !strncmp(l->choice, CLV_TUNED_CLBLAST, n))
             CLV_TRY(clv_selection_put(ret, l->problem, l->choice, quiet, err));
     }
     return CLV_OK;

@@ -26,6 +26,11 @@ struct race {
     int n;
 };
 
+static bool is_clblast(const struct runner *u)
+{
+    return u->choice.schedule == &clv_schedule_clblast;
+}
+
 static enum clv_err next(const struct race *r, const struct runner *u)
 {
     const struct clv_race_params *p = r->params;
@@ -69,10 +74,9 @@ static enum clv_err try_one(struct race *r, struct runner *u, struct clv_raced *
     char text[CLV_CHOICE_TEXT];
     CLV_TRY(next(r, u));
     ret->tried++;
-    const bool clblast = u->choice.schedule == &clv_schedule_clblast;
     enum clv_err e = CLV_OK;
-    if (clblast && !ret->clblast_build) /* before anything else builds its kernels */
-        e = clv_trial_first(r->trial, &u->choice, &ret->clblast_build);
+    if (is_clblast(u)) /* which builds its kernels */
+        e = clv_trial_first(r->trial, &u->choice, &ret->clblast_first[u->choice.param[0]]);
     if (!e)
         e = clv_trial_check(r->trial, &u->choice, r->params->spoil, r->params->hook, &right);
     if (!e && right)
@@ -109,10 +113,21 @@ static enum clv_err rounds(struct race *r, int n, int *failed)
     return CLV_OK;
 }
 
-/* The fallback and CLBlast stay: they are what the winner is measured against. */
+static const struct runner *best_clblast(const struct race *r)
+{
+    const struct runner *best = NULL;
+    for (int i = 0; i < r->n; i++) {
+        const struct runner *u = &r->runner[i];
+        if (!u->out && is_clblast(u) && (!best || u->spread.median < best->spread.median))
+            best = u;
+    }
+    return best;
+}
+
+/* The fallback and CLBlast's best stay: they are what the winner is measured against. */
 static bool stays(const struct race *r, const struct runner *u)
 {
-    return u == r->runner || u->choice.schedule == &clv_schedule_clblast;
+    return u == r->runner || u == best_clblast(r);
 }
 
 static void drop_slow(struct race *r)
@@ -153,15 +168,14 @@ static void decide(struct race *r, struct clv_raced *ret)
     const struct runner *fallback = &r->runner[0], *best = NULL;
     for (int i = 0; i < r->n; i++) {
         const struct runner *u = &r->runner[i];
-        const bool clblast = u->choice.schedule == &clv_schedule_clblast;
-        if (u->out)
-            continue;
-        if (clblast && (!ret->clblast || u->spread.median < ret->clblast_seconds.median)) {
-            ret->clblast = true;
-            ret->clblast_seconds = u->spread;
-        }
-        if (!clblast && (!best || u->spread.median < best->spread.median))
+        if (!u->out && !is_clblast(u) && (!best || u->spread.median < best->spread.median))
             best = u;
+    }
+    const struct runner *clblast = best_clblast(r);
+    if (clblast) {
+        ret->clblast = true;
+        ret->clblast_choice = clblast->choice;
+        ret->clblast_seconds = clblast->spread;
     }
     if (!fallback->out)
         ret->fallback_seconds = fallback->spread;

@@ -25,8 +25,10 @@ struct clv_raced {
     struct clv_spread seconds, fallback_seconds; /* n = 0: it does not run, or is wrong */
     int tried, wrong, failed; /* choices; with wrong answers; that do not run here */
     bool clblast;             /* it took part and was right: */
+    struct clv_choice clblast_choice;
     struct clv_spread clblast_seconds;
-    double clblast_build; /* seconds of its first launch in this process */
+    double clblast_first[CLV_GEMM_SETS]; /* seconds of each set's first launch here; 0 = not
+                                            launched */
 };
 
 /* Every candidate is compared with the reference and timed once; the best few and the fallback

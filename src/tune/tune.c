@@ -17,6 +17,7 @@ struct job {
     int problem, problems;
     char what[CLV_PROBLEM_TEXT];
     double begin;
+    double clblast_build[CLV_GEMM_SETS]; /* longest first launch of each set */
     double work_done, work, work_here; /* candidates: of problems done, of all, of this one begun */
 };
 
@@ -67,7 +68,7 @@ static void tell(const struct job *j, const struct clv_problem *p, const struct 
         .tried = r->tried,
         .wrong = r->wrong,
         .clblast_seconds = r->clblast ? r->clblast_seconds.median : 0,
-        .clblast_build = r->clblast ? r->clblast_build : 0,
+        .clblast_build = r->clblast ? j->clblast_build[r->clblast_choice.param[0]] : 0,
     };
     j->params->on_result(j->params->priv, &result);
 }
@@ -114,9 +115,10 @@ static enum clv_err keep(struct job *j, const struct clv_raced *r)
     enum clv_err e =
         clv_tuning_put(&t, j->what, choice, r->seconds.median, r->fallback_seconds.median, j->err);
     if (!e && r->clblast) {
-        char *problem = clv_strdupf(CLV_TUNING_CLBLAST "%s", j->what);
-        e = problem ? clv_tuning_put(&t, problem, "clblast", r->clblast_seconds.median,
-                                     r->clblast_build, j->err)
+        char *problem = clv_strdupf(CLV_TUNED_CLBLAST "%s", j->what);
+        clv_choice_text(&r->clblast_choice, choice);
+        e = problem ? clv_tuning_put(&t, problem, choice, r->clblast_seconds.median,
+                                     j->clblast_build[r->clblast_choice.param[0]], j->err)
                     : clv_fail_nomem(j->err, "tuning results");
         free(problem);
     }
@@ -147,7 +149,7 @@ static const struct clv_tuning_line *known_line(const struct job *j, const struc
     const struct clv_tuning_line *l = clv_tuning_find(&j->known, what);
     if (!l || !wants_clblast(j, p))
         return l;
-    char *clblast = clv_strdupf(CLV_TUNING_CLBLAST "%s", what);
+    char *clblast = clv_strdupf(CLV_TUNED_CLBLAST "%s", what);
     const bool both = clblast && clv_tuning_find(&j->known, clblast);
     free(clblast);
     return both ? l : NULL;
@@ -179,6 +181,8 @@ static enum clv_err race(struct job *j, const struct clv_problem *p)
         return CLV_OK; /* the others may do better */
     }
     CLV_TRY(e);
+    for (int i = 0; i < CLV_GEMM_SETS; i++)
+        j->clblast_build[i] = CLV_MAX(j->clblast_build[i], r.clblast_first[i]);
     CLV_TRY(keep(j, &r));
     tell(j, p, &r);
     return CLV_OK;
@@ -240,7 +244,7 @@ char *clv_tune_export(struct clv_device *dev)
     if (clv_tuning_load(dev, &t))
         return NULL;
     for (int i = 0; i < t.n; i++)
-        if (strncmp(t.line[i].problem, CLV_TUNING_CLBLAST, strlen(CLV_TUNING_CLBLAST)) != 0)
+        if (strncmp(t.line[i].problem, CLV_TUNED_CLBLAST, strlen(CLV_TUNED_CLBLAST)) != 0)
             clv_tuning_print(&s, &t.line[i]);
     clv_tuning_finish(&t);
     if (!s.len)
