@@ -1,5 +1,6 @@
 /* Choices as text: what is taken, what is refused, what a plan does with it. */
 #define _XOPEN_SOURCE 700
+#include "base/str.h"
 #include "contract/selection.h"
 #include "plan/plan.h"
 #include "train/trainer.h"
@@ -126,6 +127,53 @@ Test(selection, what_does_not_fit_is_passed_over_with_a_warning)
     cr_assert(strstr(t.last, "dense_1") && strstr(t.last, "tiled group=7"), "%s", t.last);
     clv_trainer_destroy(&trainer);
     clv_graph_destroy(&g);
+    clv_tuning_finish(&lines);
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
+
+/* Whether the training plan of a dense layer goes to CLBlast; nothing is built for it. */
+static bool takes_clblast(struct tune_rig *t, enum clv_gemm_mode gemm, double steps)
+{
+    struct clv_graph *g = rig_graph(&t->r, "input 1 2 3\nflatten\ndense 3 activation=softmax\n");
+    const struct clv_trainer_params p = {.batch = 4, .plan_only = true, .gemm = gemm, .planned_steps = steps};
+    struct clv_trainer *trainer = NULL;
+    ok(t->r.ctx, clv_trainer_create(t->r.dev, g, &p, &trainer));
+    char *text = clv_trainer_plan_text(trainer, true);
+    cr_assert(text);
+    const bool found = strstr(text, "clblast") != NULL;
+    free(text);
+    clv_trainer_destroy(&trainer);
+    clv_graph_destroy(&g);
+    return found;
+}
+
+Test(selection, clblast_is_taken_unasked_only_where_it_pays_for_its_build)
+{
+    struct tune_rig t;
+    struct clv_tuning lines = {0};
+    char set[32];
+    if (!clv_gemm_available())
+        cr_skip_test("built without CLBlast");
+    tune_open(&t, NULL, NULL);
+    cr_assert_not(takes_clblast(&t, CLV_GEMM_MODE_AUTO, 1e9), "nothing was measured");
+    const char key[] = "forward n4 x1x1x6 y1x1x3 k1x1 s1x1 d1x1 p0,0 g1 linear train";
+    snprintf(set, sizeof set, "clblast set=%d", clv_gemm_default_set(clv_device_caps(t.r.dev)));
+    /* Half a second less a step, for ten seconds of building. */
+    ok(t.r.ctx, clv_tuning_put(&lines, key, "simple", 1, 1, &t.r.ctx->err));
+    char *its = clv_strdupf(CLV_TUNED_CLBLAST "%s", key);
+    ok(t.r.ctx, clv_tuning_put(&lines, its, set, .5, 10, &t.r.ctx->err));
+    ok(t.r.ctx, clv_tuning_save(t.r.dev, &lines));
+    cr_assert_not(takes_clblast(&t, CLV_GEMM_MODE_AUTO, 0));
+    cr_assert_not(takes_clblast(&t, CLV_GEMM_MODE_AUTO, 19));
+    cr_assert(takes_clblast(&t, CLV_GEMM_MODE_AUTO, 21));
+    cr_assert_not(takes_clblast(&t, CLV_GEMM_MODE_NATIVE, 1e9));
+    cr_assert(takes_clblast(&t, CLV_GEMM_MODE_CLBLAST, 0));
+    /* A line that asks for it by itself is passed over. */
+    ok(t.r.ctx, clv_tuning_put(&lines, key, set, .1, 1, &t.r.ctx->err));
+    ok(t.r.ctx, clv_tuning_save(t.r.dev, &lines));
+    cr_assert_not(takes_clblast(&t, CLV_GEMM_MODE_AUTO, 0));
+    free(its);
     clv_tuning_finish(&lines);
     rig_close(&t.r);
     tmp_remove(t.dir);
