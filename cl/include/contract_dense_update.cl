@@ -43,44 +43,21 @@ static void update_some(__global real *value, __global real *slot0, __global rea
 #endif
 }
 
-/* Fetches `count` elements of what the update reads. */
-static void fetch(__global const real *value, __global const real *slot0, __global const real *slot1,
-                  size_t at, int count)
+/* g[MR][NL] = sum over `rows` samples of xs[m][i] * ds[m][NL], or += it. */
+static void gradient_tile(__local float *g, int g_step, __local const float *xs, int in_step,
+                          __local const float *ds, int rows, int add)
 {
-    for (int j = 0; j < count; j += 16) {
-        PREFETCH(value + at + j);
-#if SLOTS > 0
-        PREFETCH(slot0 + at + j);
-#endif
-#if SLOTS > 1
-        PREFETCH(slot1 + at + j);
-#endif
-    }
-}
-
-/* g[inputs][blocks][NL] = sum over `rows` samples of xs[m][i] * ds[block][m][NL], or += it. */
-static void add_gradients(__local float *g, __local const float *xs, __local const float *ds, int inputs,
-                          int in_step, int blocks, int g_step, int panel_rows, int rows, int add)
-{
-    for (int i = 0; i < inputs; i += MR) {
-        for (int b = 0; b < blocks; b++) {
-            vec acc[MR][NV];
-            __local float *target = g + i * g_step + b * NL;
-            TILE_ZERO(acc);
-            TILE_ACCUMULATE(acc, xs + i, 1, in_step, ds + b * panel_rows * NL, NL, rows);
-            UNROLL for (int r = 0; r < MR; r++)
-                UNROLL for (int v = 0; v < NV; v++)
-                {
-                    const vec sum = add ? VLOAD(v, target + r * g_step) + acc[r][v] : acc[r][v];
-                    VPUT(__local, sum, v, target + r * g_step);
-                }
+    vec acc[MR][NV];
+    TILE_ZERO(acc);
+    TILE_ACCUMULATE(acc, xs, 1, in_step, ds, NL, rows);
+    UNROLL for (int r = 0; r < MR; r++)
+        UNROLL for (int v = 0; v < NV; v++)
+        {
+            const vec sum = add ? VLOAD(v, g + r * g_step) + acc[r][v] : acc[r][v];
+            VPUT(__local, sum, v, g + r * g_step);
         }
-    }
 }
 
-#ifndef FETCH
-#define FETCH 2
-#endif
 /* Work-item as in contract_vector_dense_weights. chunk: of the weight's constants. scratch:
  * [blocks_per_item][row_step][NL] of dz, [in_step][blocks_per_item][NL] of the gradient, [row_step][in_step]
  * of x; in_step is a multiple of MR. */
@@ -106,22 +83,17 @@ VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT(value), 
         const int rows = min(row_step, n - m0);
         load_panel(xs, rows, in_step, x + (long)m0 * x_pitch + i0, x_pitch, rows, inputs);
         load_blocks(ds, blocks, row_step, dz + (long)m0 * dz_pitch + j0, dz_pitch, rows, out - j0);
-        for (int i = 0; i < inputs; i += MR) {
-            if (m0 == 0)
-                for (int r = i; r < min(i + MR, inputs / FETCH); r++)
-                    fetch(value, slot0, slot1, (size_t)(i0 + r) * out + j0, cols);
-            add_gradients(g + i * g_step, xs + i, ds, min(MR, inputs - i), in_step, blocks, g_step, row_step, rows, m0);
-        }
+        for (int b = 0; b < blocks; b++) /* its dz stays in the first-level cache */
+            for (int i = 0; i < inputs; i += MR)
+                gradient_tile(g + i * g_step + b * NL, g_step, xs + i, in_step, ds + b * row_step * NL, rows, m0);
         if (has_bias && i0 == 0)
             sum_bias(db + j0, ds, row_step, rows, cols, m0);
     }
     for (int i = 0; c.rate != 0.0f && i < inputs; i++) {
-        const size_t at = (size_t)(i0 + i) * out + j0, next = at + (size_t)(inputs / FETCH) * out;
+        const size_t at = (size_t)(i0 + i) * out + j0;
         int j = 0;
-        for (; j + 16 <= cols; j += 16) {
-            fetch(value, slot0, slot1, next + j, 16);
+        for (; j + 16 <= cols; j += 16)
             update16(value, slot0, slot1, at + j, vload16(0, g + i * g_step + j), 1.0f, STATE, c);
-        }
         if (j < cols)
             update_some(value + at + j, slot0 + at + j, slot1 + at + j, g + i * g_step + j, cols - j, STATE, c);
     }

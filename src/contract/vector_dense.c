@@ -13,7 +13,7 @@ enum {
     MIN_SLICE = 128, MAX_SLICE = 1024, /* inputs summed by one work-item of the forward pass */
     DATA_VECTORS = 3,        /* backward data: inputs in a tile, by 8 or 4 samples */
     WEIGHTS_IN = 96,         /* backward weights: inputs of a work-item */
-    UPDATE_IN = 24,          /* the same where the update follows: the gradient stays in cache */
+    UPDATE_IN = 48,          /* the same where the update follows: the gradient stays in cache */
     UPDATE_MIN = 1 << 16,    /* weights that are worth a kernel of their own for it */
 };
 

@@ -68,10 +68,15 @@ static enum clv_err place_params(struct clv_store *s)
 
 /* ---- memory ---- */
 
+static struct clv_tensor array(int64_t count, const char *name)
+{
+    return (struct clv_tensor){.dtype = CLV_F32, .memory = CLV_MEMORY_STORE, .n = 1, .h = 1, .w = 1,
+                               .c = count, .pitch = count, .name = name};
+}
+
 static enum clv_err make_array(struct clv_store *s, struct clv_tensor *t, int64_t count, const char *name)
 {
-    *t = (struct clv_tensor){.dtype = CLV_F32, .memory = CLV_MEMORY_STORE, .n = 1, .h = 1, .w = 1,
-                             .c = count, .pitch = count, .name = name};
+    *t = array(count, name);
     s->bytes += (uint64_t)count * 4;
     return clv_buffer_create(s->dev, (size_t)count * 4, &t->buffer);
 }
@@ -159,9 +164,11 @@ enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry)
         struct clv_tensor *grad = &s->segment[i].grad;
         const int64_t count = place_gradients(s, i);
         bytes += (uint64_t)count * 4;
+        if (!grad->buffer)
+            *grad = array(count, "gradients");
         if (dry)
             continue;
-        if (grad->buffer && grad->c != count)
+        if (grad->c != count)
             return clv_fail(clv_device_error(s->dev), CLV_ERR_ARG,
                             "another training plan has made the gradients of this network");
         if (count && !grad->buffer) {
