@@ -179,3 +179,24 @@ Test(sample, floats_are_copied_exactly)
         compare((const struct clv_sample_record[N]){one, one, one}, paths[i], 5, 6, 4, &norm, 0);
     oclgrind_log_check();
 }
+
+/* Images of the network's own size: rows of one pattern of channels and a rest. */
+Test(sample, stored_as_wanted_only_scales)
+{
+    oclgrind_log_open("sample_as_stored");
+    const struct clv_normalise norm = {{0.4f, 0.5f, 0.6f, 0}, {0.2f, 0.3f, 0.25f, 1}};
+    struct clv_sample_record r[N];
+    for (int i = 0; i < N; i++)
+        r[i] = (struct clv_sample_record){.width = 21,
+                                          .height = 4,
+                                          .channels = 3,
+                                          .value_bytes = 1u << i,
+                                          .m = {1, 0, 0, 0, 1, 0},
+                                          .taps = {1, 1},
+                                          .contrast = 1.1f,
+                                          .brightness = 0.05f,
+                                          .max = i == 0 ? 255.0f : i == 1 ? 65535.0f : 1.0f};
+    for (size_t i = 0; i < CLV_COUNT(paths); i++)
+        compare(r, paths[i], 4, 21, 3, &norm, 1e-5f);
+    oclgrind_log_check();
+}
