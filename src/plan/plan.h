@@ -58,11 +58,19 @@ struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);
  * for what is still in flight from it and drops its results. */
 CLV_CHECK enum clv_err clv_plan_slot(struct clv_plan *p, int slot, void **ret);
 
-/* Enqueues one step over ring entry `slot`: uploads (the first slot_used bytes of the slot), steps,
- * read-back; then flushes. st->n samples;
+/* What is uploaded of ring entry `slot`: the first bytes of its host memory, then the caller's own
+ * memory right behind them, which must stay as it is until the entry was waited for. */
+struct clv_upload {
+    size_t bytes;
+    const void *behind;              /* NULL = nothing */
+    size_t behind_bytes;
+};
+
+/* Enqueues one step over ring entry `slot`: upload, steps, read-back; then flushes. st->n samples;
  * sample_index[n] keys dropout (NULL = 0..n-1); targets[n][c of the output] may be NULL without a
  * loss. All are copied. The entry must have been waited for. A failed submission has left the queue. */
-CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
+CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot,
+                                       const struct clv_upload *upload,
                                        const struct clv_step_state *st,
                                        const uint32_t *sample_index, const float *targets);
 

@@ -20,9 +20,13 @@ static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struc
         memcpy(r->targets, targets, row * (size_t)st->n);
 }
 
-static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r, size_t slot_used)
+static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r,
+                           const struct clv_upload *up)
 {
-    CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, slot_used));
+    CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, up->bytes));
+    if (up->behind)
+        CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, up->bytes, up->behind,
+                                up->behind_bytes));
     CLV_TRY(clv_queue_write(p->dev, p->state->buffer, 0, r->state, (size_t)clv_tensor_bytes(p->state)));
     return clv_queue_write(p->dev, p->targets->buffer, 0, r->targets,
                            (size_t)clv_tensor_bytes(p->targets));
@@ -34,9 +38,10 @@ static enum clv_err read_back(struct clv_plan *p, struct clv_tensor *t, void *ho
                           (size_t)clv_tensor_bytes(t));
 }
 
-static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r, size_t slot_used)
+static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r,
+                            const struct clv_upload *up)
 {
-    CLV_TRY(upload(p, r, slot_used));
+    CLV_TRY(upload(p, r, up));
     const bool prepared = !p->params.training && p->prepared == p->store->version;
     CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n, prepared));
     if (p->params.training)
@@ -65,7 +70,7 @@ enum clv_err clv_plan_slot(struct clv_plan *p, int slot, void **ret)
     return CLV_OK;
 }
 
-enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
+enum clv_err clv_plan_submit(struct clv_plan *p, int slot, const struct clv_upload *up,
                              const struct clv_step_state *st, const uint32_t *sample_index,
                              const float *targets)
 {
@@ -76,7 +81,7 @@ enum clv_err clv_plan_submit(struct clv_plan *p, int slot, size_t slot_used,
     CLV_TRY(wait_entry(p, r));
     r->valid = false;
     fill_entry(p, r, st, sample_index, targets);
-    const enum clv_err err = enqueue(p, r, slot_used);
+    const enum clv_err err = enqueue(p, r, up);
     if (err) { /* what was enqueued before the fault still reads the entry */
         const enum clv_err ignored = clv_queue_finish(p->dev);
         (void)ignored;

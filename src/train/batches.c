@@ -24,21 +24,35 @@ size_t clv_float_slot_bytes(int batch, int64_t count)
     return clv_slot_bytes((size_t)batch, (size_t)count * sizeof(float));
 }
 
-static void put_sample(void *slot, int batch, int i, int h, int w, int c, const float *x)
+static void put_record(void *slot, int batch, int i, int h, int w, int c)
 {
-    const size_t stride = clv_slot_stride((size_t)h * (size_t)w * (size_t)c * sizeof *x);
+    const size_t stride = clv_slot_stride((size_t)h * (size_t)w * (size_t)c * sizeof(float));
     const size_t offset = clv_slot_header((size_t)batch) + (size_t)i * stride;
     ((struct clv_sample_record *)slot)[i] = (struct clv_sample_record){
         .offset = (uint32_t)offset, .width = (uint32_t)w, .height = (uint32_t)h,
         .channels = (uint32_t)c, .value_bytes = 4, .m = {1, 0, 0, 0, 1, 0}, .taps = {1, 1},
         .contrast = 1, .brightness = 0, .max = 1};
-    memcpy((unsigned char *)slot + offset, x, (size_t)h * (size_t)w * (size_t)c * 4);
+}
+
+static void put_sample(void *slot, int batch, int i, int h, int w, int c, const float *x)
+{
+    put_record(slot, batch, i, h, w, c);
+    memcpy((unsigned char *)slot + ((struct clv_sample_record *)slot)[i].offset, x,
+           (size_t)h * (size_t)w * (size_t)c * sizeof *x);
 }
 
 void clv_float_slot_fill(void *slot, int batch, int n, int height, int width, int channels,
-                         const float *x)
+                         const float *x, struct clv_upload *upload)
 {
-    const size_t count = (size_t)height * (size_t)width * (size_t)channels;
+    const size_t count = (size_t)height * (size_t)width * (size_t)channels, bytes = count * sizeof *x;
+    if (clv_slot_stride(bytes) == bytes) {
+        *upload = (struct clv_upload){.bytes = clv_slot_header((size_t)batch),
+                                      .behind = x, .behind_bytes = (size_t)n * bytes};
+        for (int i = 0; i < n; i++)
+            put_record(slot, batch, i, height, width, channels);
+        return;
+    }
+    *upload = (struct clv_upload){.bytes = clv_float_slot_bytes(batch, (int64_t)count)};
     for (int i = 0; i < n; i++)
         put_sample(slot, batch, i, height, width, channels, x + (size_t)i * count);
 }
@@ -194,9 +208,11 @@ enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, i
         return CLV_OK;
     }
     CLV_TRY(callback_batch(b, n, labels));
-    clv_float_slot_fill(slot, p->batch, *n, p->height, p->width, p->channels, b->x);
-    for (int i = 0; i < *n; i++)
+    const size_t count = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
+    for (int i = 0; i < *n; i++) {
+        put_sample(slot, p->batch, i, p->height, p->width, p->channels, b->x + (size_t)i * count);
         index[i] = (uint32_t)(b->pos + (size_t)i);
+    }
     b->pos += (size_t)*n;
     return CLV_OK;
 }

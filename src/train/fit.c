@@ -149,7 +149,7 @@ static enum clv_err submit(struct clv_fit *f, struct clv_flight *b, int *n)
     begin = clv_now();
     set_rate(f, t->step, share_submitted(f));
     CLV_TRY(clv_trainer_one_hot(t, b->labels, *n, t->targets));
-    CLV_TRY(clv_trainer_submit(t, true, f->slot, used, *n, t->index, t->targets));
+    CLV_TRY(clv_trainer_submit(t, true, f->slot, &(struct clv_upload){.bytes = used}, *n, t->index, t->targets));
     clv_recorder_span(f->recorder, CLV_SPAN_SUBMIT, t->step, begin);
     b->n = *n;
     b->slot = f->slot;

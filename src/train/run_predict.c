@@ -51,7 +51,7 @@ static enum clv_err predict_batch(struct prediction *p, const char *const *files
     int good = 0;
     CLV_TRY(decode(p, files, n, &good));
     if (good) {
-        CLV_TRY(clv_trainer_submit(r->trainer, false, 0, clv_loader_slot_bytes(r->loader), good,
+        CLV_TRY(clv_trainer_submit(r->trainer, false, 0, &(struct clv_upload){.bytes = clv_loader_slot_bytes(r->loader)}, good,
                                    NULL, NULL));
         CLV_TRY(clv_plan_wait(p->plan, 0, &output, &loss));
     }

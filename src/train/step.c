@@ -32,7 +32,8 @@ int clv_trainer_argmax(const struct clv_trainer *t, const float *output)
     return best;
 }
 
-enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, size_t used, int n,
+enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot,
+                                const struct clv_upload *upload, int n,
                                 const uint32_t *index, const float *targets)
 {
     struct clv_plan *plan = NULL;
@@ -41,7 +42,7 @@ enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, 
                                 .seed = {(uint32_t)t->params.seed, (uint32_t)(t->params.seed >> 32)}};
     if (training)
         t->optim->scalars(t->optim_params, &st);
-    CLV_TRY(clv_plan_submit(plan, slot, used, &st, index, targets));
+    CLV_TRY(clv_plan_submit(plan, slot, upload, &st, index, targets));
     t->step += training;
     return CLV_OK;
 }
@@ -53,8 +54,10 @@ static enum clv_err check_count(struct clv_trainer *t, int n)
     return CLV_OK;
 }
 
-/* Puts float samples into ring entry 0 of a plan. */
-static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, int n)
+/* Float samples for ring entry 0 of a plan: records go into its slot, the numbers are uploaded from where
+ * they lie if samples may follow each other without a gap. */
+static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, int n,
+                          struct clv_upload *upload)
 {
     struct clv_plan *plan = NULL;
     void *slot = NULL;
@@ -65,7 +68,7 @@ static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, 
         return clv_fail(&t->ctx->err, CLV_ERR_ARG,
                         "max_image_bytes leaves no room for float samples: use 0");
     CLV_TRY(clv_plan_slot(plan, 0, &slot));
-    clv_float_slot_fill(slot, t->params.batch, n, t->input.h, t->input.w, t->input.c, x);
+    clv_float_slot_fill(slot, t->params.batch, n, t->input.h, t->input.w, t->input.c, x, upload);
     return CLV_OK;
 }
 
@@ -73,9 +76,9 @@ enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x, con
                                       int n, double *loss)
 {
     const float *output, *losses;
-    CLV_TRY(stage(t, true, x, n));
-    const size_t used = clv_float_slot_bytes(t->params.batch, clv_shape_count(t->input));
-    CLV_TRY(clv_trainer_submit(t, true, 0, used, n, NULL, targets));
+    struct clv_upload upload;
+    CLV_TRY(stage(t, true, x, n, &upload));
+    CLV_TRY(clv_trainer_submit(t, true, 0, &upload, n, NULL, targets));
     CLV_TRY(clv_plan_wait(t->plan[1], 0, &output, &losses));
     double sum = 0;
     for (int i = 0; i < n; i++)
@@ -100,12 +103,12 @@ enum clv_err clv_trainer_step(struct clv_trainer *t, const float *x, const int32
 enum clv_err clv_trainer_predict(struct clv_trainer *t, const float *x, size_t n, float *output)
 {
     const size_t in = (size_t)clv_shape_count(t->input), out = (size_t)t->outputs;
-    const size_t used = clv_float_slot_bytes(t->params.batch, (int64_t)in);
     for (size_t at = 0; at < n; at += (size_t)t->params.batch) {
         const int k = (int)CLV_MIN(n - at, (size_t)t->params.batch);
         const float *result, *losses;
-        CLV_TRY(stage(t, false, x + at * in, k));
-        CLV_TRY(clv_trainer_submit(t, false, 0, used, k, NULL, NULL));
+        struct clv_upload upload;
+        CLV_TRY(stage(t, false, x + at * in, k, &upload));
+        CLV_TRY(clv_trainer_submit(t, false, 0, &upload, k, NULL, NULL));
         CLV_TRY(clv_plan_wait(t->plan[0], 0, &result, &losses));
         memcpy(output + at * out, result, (size_t)k * out * sizeof *output);
     }

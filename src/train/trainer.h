@@ -46,8 +46,8 @@ CLV_CHECK enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, st
 CLV_CHECK enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t *labels, int n,
                                            float *targets);
 /* Submits ring entry `slot` of a plan; a training plan's step counts. */
-CLV_CHECK enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot, size_t used,
-                                          int n, const uint32_t *index, const float *targets);
+CLV_CHECK enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot,
+                                          const struct clv_upload *upload, int n, const uint32_t *index, const float *targets);
 /* Adds the loss that the text names to the graph's output; NULL or "" = by the output. Needs no
  * device. Errors: CLV_ERR_ARG (unknown loss or option), the graph's own. */
 CLV_CHECK enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph,
