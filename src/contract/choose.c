@@ -119,13 +119,13 @@ static int add(const struct clv_choice *c, struct clv_choice *out, int n, int ma
 static int add_schedule(const struct clv_emit *e, const struct clv_problem *p,
                         const struct clv_schedule *s, struct clv_choice *out, int n, int max)
 {
-    enum { MAX = 64 };
-    int param[MAX][CLV_CHOICE_PARAMS] = {{0}};
+    int param[CLV_SCHEDULE_CANDIDATES][CLV_CHOICE_PARAMS] = {{0}};
     struct clv_choice c = with_defaults(e, p, s);
     if (s != &clv_schedule_clblast) /* whose candidates have an order */
         n = add(&c, out, n, max);
-    const int found =
-        s->candidates ? s->candidates(e->caps, &p->conv, p->product, p->batch, param, MAX) : 0;
+    const int found = s->candidates ? s->candidates(e->caps, &p->conv, p->product, p->batch, param,
+                                                    CLV_SCHEDULE_CANDIDATES)
+                                    : 0;
     for (int i = 0; i < found; i++) {
         memcpy(c.param, param[i], sizeof c.param);
         n = is_wanted(e, &c) ? add(&c, out, n, max) : n;

@@ -97,13 +97,13 @@ static bool parse_params(const char *text, struct clv_choice *c)
 static bool is_offered(const struct clv_caps *caps, const struct clv_problem *p,
                        const struct clv_choice *c)
 {
-    enum { MAX = 64 };
     const struct clv_schedule *s = c->schedule;
-    int offered[MAX][CLV_CHOICE_PARAMS] = {{0}}, n = 1;
+    int offered[1 + CLV_SCHEDULE_CANDIDATES][CLV_CHOICE_PARAMS] = {{0}}, n = 1;
     if (s->defaults)
         s->defaults(caps, &p->conv, p->product, p->batch, offered[0]);
     if (s->candidates)
-        n += s->candidates(caps, &p->conv, p->product, p->batch, offered + 1, MAX - 1);
+        n += s->candidates(caps, &p->conv, p->product, p->batch, offered + 1,
+                           CLV_SCHEDULE_CANDIDATES);
     for (int i = 0; i < n; i++) {
         int k = 0;
         while (k < CLV_CHOICE_PARAMS && s->params[k] && offered[i][k] == c->param[k])

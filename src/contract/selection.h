@@ -22,6 +22,8 @@ struct clv_problem clv_problem_of(const struct clv_emit *e, const struct clv_con
 /* "forward n32 x111x111x32 y109x109x64 k3x3 s1x1 d1x1 p0,0 g1 relu pool train": the same text for
  * the same problem, on every machine. */
 enum { CLV_PROBLEM_TEXT = 192, CLV_CHOICE_TEXT = 192 };
+/* A schedule is asked for so many parameter sets at most, by who times them and by who checks a text. */
+enum { CLV_SCHEDULE_CANDIDATES = 64 };
 /* Before a problem's text: what to take of CLBlast where CLBlast is asked for. */
 #define CLV_TUNED_CLBLAST "clblast "
 void clv_problem_text(const struct clv_problem *p, char text[CLV_PROBLEM_TEXT]);

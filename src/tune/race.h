@@ -5,7 +5,7 @@
 #include "base/spread.h"
 #include "tune/trial.h"
 
-enum { CLV_RACE_MAX = 96 };
+enum { CLV_RACE_MAX = 192 };
 
 struct clv_race_params {
     bool clblast; /* CLBlast takes part: its kernels are built, which takes long on CPU devices */
