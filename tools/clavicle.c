@@ -11,6 +11,7 @@ static const struct command commands[] = {
     {"tune", "find the fastest kernels for a model on this device", cmd_tune},
     {"data", "inspect, preview, make or download data sets", cmd_data},
     {"graph", "layers, shapes, flops, memory and steps of a model", cmd_graph},
+    {"bench", "time kernels and models beside the device's ceilings", cmd_bench},
     {"devices", "list OpenCL devices", cmd_devices},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
@@ -27,7 +28,7 @@ static void print_help(void)
          "  clavicle train tutorial-cnn --data images/ --out runs/first\n"
          "  clavicle eval runs/first --data images/\n\n"
          "Exit codes: 0 done, 1 internal, 2 usage, 3 no device, 4 data, 5 kernel build, 6 OpenCL,\n"
-         "7 cannot write, 8 loss not finite, 130 interrupted.\n"
+         "7 cannot write, 8 loss not finite, 9 wrong answers, 10 slower than the baseline, 130 interrupted.\n"
          "Environment: CLAVICLE_DEVICE, CLAVICLE_CACHE_DIR, CLAVICLE_DATA, CLAVICLE_MODEL_DIR.");
 }
 

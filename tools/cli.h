@@ -19,6 +19,8 @@ enum exit_code {
     EXIT_CL = 6,          /* OpenCL, device memory */
     EXIT_WRITE = 7,
     EXIT_NONFINITE = 8,   /* the training diverged */
+    EXIT_WRONG = 9,       /* bench: answers that differ from the reference's */
+    EXIT_SLOWER = 10,     /* bench: slower than the baseline */
     EXIT_INTERRUPTED = 130,
 };
 
@@ -87,6 +89,7 @@ void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 
 int cmd_devices(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_predict(int argc, char **argv);

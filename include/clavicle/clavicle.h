@@ -6,10 +6,12 @@
  *   model.h   data.h      networks from text; images from disk
  *   metrics.h profile.h   numbers: what a network predicts, how long it takes
  *   train.h               a trainer in your own program
+ *   bench.h               what a device can do, and how near to it this comes
  *   run.h                 whole trainings with files, as the command does them */
 #ifndef CLAVICLE_CLAVICLE_H
 #define CLAVICLE_CLAVICLE_H
 
+#include <clavicle/bench.h>
 #include <clavicle/context.h>
 #include <clavicle/data.h>
 #include <clavicle/device.h>

@@ -43,6 +43,7 @@ struct clv_device_info {
     unsigned units;               /* compute units */
     unsigned clock_mhz;
     uint64_t global_bytes, local_bytes, max_alloc;
+    uint64_t cache_bytes;         /* last-level cache, 0 = not known */
     size_t max_work_group;
     unsigned vector_width;        /* preferred floats per vector (native) */
     const char *unusable;         /* why it cannot be used, NULL = it can */

@@ -52,6 +52,8 @@ struct clv_trainer_params {
     enum clv_tune_mode tune;
     const struct clv_tune_params *tuning; /* CLV_TUNE_ON: callbacks, clblast; NULL = silence */
     enum clv_winograd_mode winograd;
+    const char *variant;    /* debugging: only this variant of every layer, "simple" being the reference; NULL =
+                             * the best for the device. CLV_ERR_UNSUPPORTED: a layer has none of that name */
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */
     bool inference_only;    /* no gradients, no optimizer: less memory; step and fit are refused */
     bool plan_only;         /* for clv_trainer_plan_text() and _get_memory(): no weights are drawn, no

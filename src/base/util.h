@@ -16,5 +16,7 @@ static inline int64_t clv_round_up(int64_t a, int64_t b) { return clv_div_up(a, 
 double clv_now(void);
 /* Processor time that the calling thread has used, in seconds. */
 double clv_thread_seconds(void);
+/* Bytes of memory that this process has in use now; 0 where the system does not say. */
+uint64_t clv_resident_bytes(void);
 
 #endif

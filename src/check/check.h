@@ -4,6 +4,7 @@
 #ifndef CLV_CHECK_CHECK_H
 #define CLV_CHECK_CHECK_H
 
+#include "base/measure.h"
 #include "device/device.h"
 #include "graph/op.h"
 
@@ -94,18 +95,32 @@ struct clv_check_options {
     bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
     int winograd;           /* as struct clv_emit has it */
     bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
-    int bench_repeats;      /* > 0: time that many runs of each pass; compares only if `compare_bench` */
+    bool bench;             /* time the products; compares only if `compare_bench` */
     bool compare_bench;
+    int bench_repeat;       /* measurements of each at most, and seconds for them (base/measure.h) */
+    double bench_seconds;
 };
 
 enum clv_check_status { CLV_CHECK_PASSED, CLV_CHECK_SKIPPED, CLV_CHECK_FAILED };
+
+/* What one product of the tested layer took: its forward pass with what the case puts around it, its
+ * gradients of data and of weights where its steps tell them apart, else its backward pass. */
+struct clv_check_time {
+    const char *what;       /* "forward", "backward data", "backward weights", "backward", "backward around" (the
+                             * case's other layers). Static */
+    enum clv_pass pass;
+    char variant[24], params[128]; /* of the step with most of the work: what really ran */
+    struct clv_measured measured;
+    double flops, read, written;   /* of one run */
+};
+enum { CLV_CHECK_TIMES = 4 };
 
 struct clv_check_result {
     enum clv_check_status status;
     double max_error;       /* worst |y - r| / (atol + rtol |r|) over everything compared; <= 1 passes */
     int n_compared;         /* numbers compared */
-    double seconds[2];      /* bench: best run by clv_pass */
-    double flops[2], bytes[2]; /* of the batch, by clv_pass */
+    struct clv_check_time time[CLV_CHECK_TIMES]; /* bench */
+    int n_times;
     char text[1024];        /* failed: what differs where, and how to repeat it; skipped: why */
 };
 

@@ -60,8 +60,11 @@ bool clv_check_supports(const struct clv_check_job *job, enum clv_pass pass);
 CLV_CHECK enum clv_err clv_check_lower(struct clv_check_job *job);
 void clv_check_finish(struct clv_check_job *job);
 
+/* Timed and not compared: no reference, nothing read back. */
+bool clv_check_only_times(const struct clv_check_job *job);
+
 /* ---- fill.c ---- */
-/* Gives every given array its numbers and hands the same numbers to the reference. */
+/* Gives every given array its numbers and hands the same numbers to the reference, if there is one. */
 CLV_CHECK enum clv_err clv_check_fill(struct clv_check_job *job);
 
 /* ---- transfer.c ---- */
@@ -69,6 +72,10 @@ CLV_CHECK enum clv_err clv_check_fill(struct clv_check_job *job);
 CLV_CHECK enum clv_err clv_check_execute(struct clv_check_job *job);
 /* Element i of sample s of what came back. */
 float clv_check_got(const struct clv_check_array *a, int s, int64_t i);
+
+/* ---- time.c ---- */
+/* Times the products; the steps must have run once. */
+CLV_CHECK enum clv_err clv_check_measure(struct clv_check_job *job);
 
 /* ---- compare.c ---- */
 /* Each returns false with result->status and text set at the first array that is wrong. */

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_bench(const struct clv_check_job *job)
+bool clv_check_only_times(const struct clv_check_job *job)
 {
-    return job->options.bench_repeats > 0;
+    return job->options.bench && !job->options.compare_bench;
 }
 
 /* The same steps on the same numbers must give the same bits. */
@@ -49,26 +49,6 @@ static enum clv_err verify_guards(struct clv_check_job *job)
     return CLV_OK;
 }
 
-static enum clv_err time_pass(struct clv_check_job *job, enum clv_pass pass)
-{
-    const int first = pass == CLV_PASS_FORWARD ? 0 : job->n_forward;
-    const int last = pass == CLV_PASS_FORWARD ? job->n_forward : job->steps.n;
-    struct clv_check_result *r = job->result;
-    for (int i = first; i < last; i++) {
-        r->flops[pass] += job->steps.step[i].flops;
-        r->bytes[pass] += job->steps.step[i].bytes;
-    }
-    for (int k = 0; k <= job->options.bench_repeats && first < last; k++) {
-        const double begin = clv_now();
-        CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, first, last, false));
-        CLV_TRY(clv_queue_finish(job->dev));
-        const double seconds = clv_now() - begin;
-        if (k > 0 && (k == 1 || seconds < r->seconds[pass])) /* the first run compiles */
-            r->seconds[pass] = seconds;
-    }
-    return CLV_OK;
-}
-
 static enum clv_err compare(struct clv_check_job *job)
 {
     CLV_TRY(verify_guards(job));
@@ -92,12 +72,11 @@ static enum clv_err run_job(struct clv_check_job *job)
     CLV_TRY(clv_check_lower(job));
     CLV_TRY(clv_check_fill(job));
     CLV_TRY(clv_check_execute(job));
-    if (!is_bench(job) || job->options.compare_bench)
+    if (!clv_check_only_times(job))
         CLV_TRY(compare(job));
-    if (!is_bench(job) || job->result->status == CLV_CHECK_FAILED)
+    if (!job->options.bench || job->result->status == CLV_CHECK_FAILED)
         return CLV_OK;
-    CLV_TRY(time_pass(job, CLV_PASS_FORWARD));
-    return time_pass(job, CLV_PASS_BACKWARD);
+    return clv_check_measure(job);
 }
 
 enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check,
@@ -121,7 +100,7 @@ enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check
         job->accumulate = accumulate;
         job->result = result;
         const enum clv_err e = run_job(job);
-        const bool again = job->training && !is_bench(job) && !job->options.once;
+        const bool again = job->training && !job->options.bench && !job->options.once;
         clv_check_finish(job);
         free(job);
         if (e || result->status != CLV_CHECK_PASSED)

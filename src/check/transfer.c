@@ -60,7 +60,7 @@ enum clv_err clv_check_execute(struct clv_check_job *job)
     if (!job->options.no_kernels)
         CLV_TRY(clv_steps_enqueue(job->dev, &job->steps, 0, job->steps.n, false));
     CLV_TRY(clv_queue_finish(job->dev));
-    for (int i = 0; i < job->n_arrays; i++) {
+    for (int i = 0; i < job->n_arrays && !clv_check_only_times(job); i++) {
         struct clv_check_array *a = &job->array[i];
         if (a->got)
             CLV_TRY(clv_queue_read_wait(job->dev, a->t->buffer, byte_offset(a->t), a->got,

@@ -215,6 +215,7 @@ enum clv_err clv_device_describe(struct clv_arena *arena, cl_platform_id platfor
     info->global_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->local_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
     info->max_alloc = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    info->cache_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
     info->max_work_group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->vector_width = device_uint(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     info->unusable = why_unusable(id, info);

@@ -5,6 +5,7 @@ enum {
     TINY = CLV_CHECK_TINY,
     PITCH = CLV_CHECK_PITCH,
     BENCH = CLV_CHECK_BENCH,
+    EVAL = CLV_CHECK_EVAL,
 };
 
 /* Sizes around the register tiles, the slices of the forward sum (512) and the GPU tiles. */
@@ -24,6 +25,15 @@ static const struct clv_check_case cases[] = {
     {"pitch of one pixel", "units=17", {{1, 1, 21}}, .batch = 3, .flags = SMALL | PITCH},
     {"tutorial 1", "units=1024 activation=relu", {{1, 1, 18432}}, .batch = 32, .flags = BENCH},
     {"tutorial 2", "units=2", {{1, 1, 1024}}, .batch = 32, .flags = BENCH},
+    {"tutorial 1, one image",
+     "units=1024 activation=relu",
+     {{1, 1, 18432}},
+     .batch = 1,
+     .flags = BENCH | EVAL},
+    {"tutorial 2, one image", "units=2", {{1, 1, 1024}}, .batch = 1, .flags = BENCH | EVAL},
+    {"gemm 512", "units=512 use_bias=false", {{1, 1, 512}}, .batch = 512, .flags = BENCH},
+    {"gemm 1024", "units=1024 use_bias=false", {{1, 1, 1024}}, .batch = 1024, .flags = BENCH},
+    {"gemm 2048", "units=2048 use_bias=false", {{1, 1, 2048}}, .batch = 2048, .flags = BENCH},
 };
 
 static void reference(const struct clv_check_ref *r)

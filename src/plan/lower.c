@@ -81,6 +81,7 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
                          .caps = clv_device_caps(p->dev), .graph = p->graph, .batch = q->batch,
                          .training = q->training, .gemm = q->gemm,
                          .winograd = q->winograd, .selection = q->selection,
+                         .force_variant = q->force_variant,
                          .choices = &p->choices, .fusion = p->fusion,
                          .node = p->node, .steps = &p->steps};
     clv_graph_passes(p->graph, q->root, loss, !q->no_fusion, p->fusion);

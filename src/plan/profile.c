@@ -20,21 +20,6 @@ struct clv_profile_table {
     struct clv_profile_row *collected;
 };
 
-/* "-DMR=6 -DVW=16" as people say it: "MR=6 VW=16". */
-static char *params_text(struct clv_arena *arena, const char *options)
-{
-    char *text = clv_arena_strdup(arena, options), *to = text;
-    for (const char *from = text; text && *from;) {
-        if ((from == text || from[-1] == ' ') && !strncmp(from, "-D", 2))
-            from += 2;
-        else
-            *to++ = *from++;
-    }
-    if (to)
-        *to = 0;
-    return text;
-}
-
 /* Steps without a node: what comes before the first node fills the input, what comes later is the
  * optimizer's. */
 static const char *pass_name(const struct clv_steps *steps, int i)
@@ -52,13 +37,15 @@ static bool fill_row(struct clv_profile_table *t, const struct clv_steps *steps,
 {
     const struct clv_step *s = &steps->step[i];
     struct clv_timing *row = &t->row[i];
+    char params[256];
+    clv_step_params(s, params, sizeof params);
     *row = (struct clv_timing){.pass = pass_name(steps, i), .note = "", .batch = batch,
                                .flops = s->flops, .max_error = -1};
     clv_step_traffic(s, &row->read, &row->written);
     row->what = clv_arena_strdup(&t->arena, s->label);
     row->group = clv_arena_strdup(&t->arena, s->node ? s->node->name : "");
     row->variant = clv_arena_strdup(&t->arena, s->variant);
-    row->params = params_text(&t->arena, s->kind == CLV_STEP_KERNEL ? s->u.kernel.options : "");
+    row->params = clv_arena_strdup(&t->arena, params);
     t->samples[i].stride = 1;
     return row->what && row->group && row->variant && row->params;
 }

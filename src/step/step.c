@@ -1,5 +1,7 @@
 #include "step/step.h"
 
+#include <string.h>
+
 const char *const clv_step_kind_name[] = {"kernel", "gemm", "fill"};
 
 void clv_steps_finish(struct clv_steps *s)
@@ -54,4 +56,17 @@ void clv_step_traffic(const struct clv_step *s, double *read, double *written)
     const double all = sum.read + sum.written, scale = s->bytes > 0 && all > 0 ? s->bytes / all : 1;
     *read = sum.read * scale;
     *written = sum.written * scale;
+}
+
+void clv_step_params(const struct clv_step *s, char *text, size_t size)
+{
+    const char *options = s->kind == CLV_STEP_KERNEL ? s->u.kernel.options : "";
+    size_t n = 0;
+    for (const char *from = options; *from && n + 1 < size;) {
+        if ((from == options || from[-1] == ' ') && !strncmp(from, "-D", 2))
+            from += 2;
+        else
+            text[n++] = *from++;
+    }
+    text[n] = 0;
 }

@@ -100,6 +100,9 @@ void clv_step_visit(const struct clv_step *s,
  * as its tensors are; where the op counted none, each tensor it touches once. */
 void clv_step_traffic(const struct clv_step *s, double *read, double *written);
 
+/* What its kernel was built with, as people say it: "MR=6 VW=16"; cut where it does not fit. */
+void clv_step_params(const struct clv_step *s, char *text, size_t size);
+
 /* Gives every ACTIVATION and SCRATCH tensor a guarded buffer of its own, filled with NaN: tests and
  * Oclgrind use it, since an arena hides overruns. `buffers` receives the owned buffers. */
 struct clv_separate { struct clv_buffer **buffer; struct clv_tensor **tensor; int n; };

@@ -17,7 +17,7 @@ static enum clv_err copy_params(struct clv_trainer *t, const struct clv_trainer_
     t->params = params ? *params : defaults;
     struct clv_trainer_params *p = &t->params;
     const char **const texts[] = {&p->optimizer, &p->loss, &p->pipeline.preprocess,
-                                  &p->pipeline.augment};
+                                  &p->pipeline.augment, &p->variant};
     for (size_t i = 0; i < CLV_COUNT(texts); i++) {
         if (!*texts[i])
             continue;
@@ -135,6 +135,7 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                     .gemm = gemm[t->params.gemm],
                                     .winograd = winograd[t->params.winograd],
                                     .selection = &t->selection,
+                                    .force_variant = t->params.variant,
                                     .separate = t->params.separate,
                                     .dry = t->params.plan_only,
                                     .slot_bytes = t->slot_bytes,

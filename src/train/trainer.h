@@ -17,7 +17,7 @@ struct clv_trainer {
     struct clv_graph *graph;
     struct clv_node *loss;
     struct clv_trainer_params params; /* strings are copies */
-    char *text[4];                    /* those copies */
+    char *text[5];                    /* those copies */
     const struct clv_optim *optim;
     void *optim_params;
     struct clv_store *store;

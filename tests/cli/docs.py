@@ -2,6 +2,7 @@
 import os
 import re
 
+from bench import BENCH_KEYS
 from clv import SOURCE, case, clavicle, main, read
 from listing import DEVICE_KEYS, INSPECT_KEYS
 from runs import EVENT_KEYS
@@ -12,7 +13,7 @@ import clv
 clv.CASES.clear()  # of the files that were read for their keys
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get', 'tune']
+            'data get', 'tune', 'bench']
 PAGE = read(os.path.join(SOURCE, 'docs', 'command-line.md')).decode()
 
 
@@ -49,7 +50,7 @@ def no_other_options(tmp):
 @case('every key of the JSON objects is on its page')
 def all_keys(tmp):
     keys = {'train': {k for e in EVENT_KEYS.values() for k in e}, 'eval': EVAL_KEYS + CLASS_KEYS,
-            'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'data inspect': INSPECT_KEYS}
+            'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'bench': BENCH_KEYS, 'data inspect': INSPECT_KEYS}
     for command, names in keys.items():
         for name in names:
             assert '`%s`' % name in section(command), (command, name)
@@ -60,7 +61,7 @@ def codes(tmp):
     page = set(re.findall(r'^\| (\d+) \|', section('Everywhere'), re.M))
     manual = read(os.path.join(SOURCE, 'docs', 'clavicle.1')).decode()
     assert page == set(re.findall(r'^\.B (\d+)$', manual, re.M)) == {
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '130'}, page
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '130'}, page
     text = clavicle('--help').out
     assert page == set(re.findall(r'\b(\d+)\b', text[text.index('Exit codes'):].split('Environment')[0])), text
 

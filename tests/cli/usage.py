@@ -4,7 +4,7 @@ import re
 from clv import (MODEL, case, clavicle, fails, images, main, setting, untouched, write)
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get', 'tune']
+            'data get', 'tune', 'bench']
 
 
 @case('--help of the command and of each subcommand prints options and examples to stdout')
@@ -15,7 +15,7 @@ def help_text(tmp):
         assert 'Example' in r.out and ('clavicle ' + name).strip() in r.out, r
         assert 'sage: clavicle' in r.out, r
     r = clavicle('--help')
-    for code in (2, 3, 4, 5, 6, 7, 8, 130):
+    for code in (2, 3, 4, 5, 6, 7, 8, 9, 10, 130):
         assert re.search(r'\b%d\b' % code, r.out), (code, r)
 
 
