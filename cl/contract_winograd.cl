@@ -8,8 +8,9 @@
  * into pieces of piece_k vectors of input channels, which stay in the first-level cache while all tiles
  * pass over them.
  * filters: [co blocks][points][ci][NL] from contract_winograd_filter.
- * scratch: V[points][v_step], M[points][m_step] vectors; V's are [ci vectors][group], M's [group][NV]. The
- * host makes both steps odd: powers of two would send all points to a few sets of the cache.
+ * scratch, with runs of MR tiles outermost: V[ci vectors][group / MR][points][MR] vectors of VW, then
+ * M[group / MR][points][MR][NL]. So all points of a tile lie on a few pages: written to a page each, they would
+ * miss the few entries for stores in the first level of address translation.
  * group is a multiple of MR. Every sum runs over the input channels in order, whatever the cuts.
  *
  * -D POOL: y = pooled [n][oh / 2][ow / 2][co], and with FLAG_MASK the position of each maximum.
@@ -30,6 +31,9 @@ typedef CAT(int, VW) ivec;
 #define TO_IVEC CAT(convert_int, VW)
 #define TO_UCHARS CAT(convert_uchar, VW)
 
+/* Where tile t's first point lies in V or M, in rows of either. */
+#define TILE_AT(t) ((t) / MR * MR * WINO_POINTS + (t) % MR)
+
 /* What is rare stays small: a kernel's code is generated while its user waits. */
 #define ROLLED _Pragma("unroll 1")
 
@@ -46,89 +50,93 @@ typedef struct {
 #ifdef UNPOOL
 #define CELLS (WINO_T / 2 + UNPOOL - 1) /* in each direction of a tile */
 
-/* The tile's upper left cell is (row, column), all its cells exist and its channels fill a vector. */
-static inline void load_inside(const image_in *in, int row, int column, int channel, vec d[WINO_T][WINO_T])
+/* Column j of a tile whose upper left cell is (row, column), all of it inside, its channels a full vector. */
+static inline void load_column(const image_in *in, int row, int column, int channel, int j, vec d[WINO_T])
 {
-    vec g[CELLS][CELLS];
-    ivec at[CELLS][CELLS];
+    const int c = j + UNPOOL - 1;
+    vec g[CELLS];
+    ivec at[CELLS];
     UNROLL for (int i = 0; i < CELLS; i++)
-        UNROLL for (int j = 0; j < CELLS; j++)
-        {
-            const int cell = (row + i) * in->columns + column + j;
-            g[i][j] = VLOAD(0, in->x + (long)cell * in->pitch + channel);
-            at[i][j] = TO_IVEC(VLOAD(0, in->mask + (long)cell * in->channels + channel));
-        }
+    {
+        const int cell = (row + i) * in->columns + column + c / 2;
+        g[i] = VLOAD(0, in->x + (long)cell * in->pitch + channel);
+        at[i] = TO_IVEC(VLOAD(0, in->mask + (long)cell * in->channels + channel));
+    }
     UNROLL for (int i = 0; i < WINO_T; i++)
-        UNROLL for (int j = 0; j < WINO_T; j++)
-        {
-            const int r = i + UNPOOL - 1, c = j + UNPOOL - 1;
-            d[i][j] = select((vec)(0.0f), g[r / 2][c / 2],
-                             at[r / 2][c / 2] == (ivec)(r % 2 * 2 + c % 2));
-        }
+    {
+        const int r = i + UNPOOL - 1;
+        d[i] = select((vec)(0.0f), g[r / 2], at[r / 2] == (ivec)(r % 2 * 2 + c % 2));
+    }
 }
 #else
-static inline void load_inside(const image_in *in, int row, int column, int channel, vec d[WINO_T][WINO_T])
+static inline void load_column(const image_in *in, int row, int column, int channel, int j, vec d[WINO_T])
 {
-    __global const real *x = in->x + ((long)row * in->columns + column) * in->pitch + channel;
-    UNROLL for (int i = 0; i < WINO_T; i++)
-        UNROLL for (int j = 0; j < WINO_T; j++)
-            d[i][j] = VLOAD(0, x + (i * in->columns + j) * in->pitch);
+    __global const real *x = in->x + ((long)row * in->columns + column + j) * in->pitch + channel;
+    UNROLL for (int i = 0; i < WINO_T; i++) d[i] = VLOAD(0, x + (long)(i * in->columns) * in->pitch);
 }
 #endif
 
-/* The tile at any (row, column) of the unpooled image: zeros outside of it and past the channels. */
-static inline void load_edge(const image_in *in, int row, int column, int channel, vec d[WINO_T][WINO_T])
+/* One vector of a tile's channels to its points. The columns are loaded where they are used: 36 vectors do
+ * not fit into the registers. */
+static inline void input_inside(const image_in *in, int row, int column, int channel, __local float *v)
 {
+    vec half_[WINO_T][WINO_T];
+    UNROLL for (int j = 0; j < WINO_T; j++)
+    {
+        vec d[WINO_T];
+        load_column(in, row, column, channel, j, d);
+        wino_input(d, d);
+        UNROLL for (int i = 0; i < WINO_T; i++) half_[i][j] = d[i];
+    }
+    UNROLL for (int i = 0; i < WINO_T; i++)
+    {
+        wino_input(half_[i], half_[i]);
+        UNROLL for (int j = 0; j < WINO_T; j++) VPUT(__local, half_[i][j], (i * WINO_T + j) * MR, v);
+    }
+}
+
+/* A pixel of the unpooled image; zero outside of it and past the channels. */
+static vec load_pixel(const image_in *in, int row, int column, int channel)
+{
+#ifdef UNPOOL
+    const int r = row >> 1, c = column >> 1, quarter = (row & 1) * 2 + (column & 1);
+#else
+    const int r = row, c = column;
+#endif
+    if (r < 0 || r >= in->rows || c < 0 || c >= in->columns)
+        return (vec)(0.0f);
+    const long pixel = (long)r * in->columns + c;
+    const int count = min(VW, in->channels - channel);
+    __global const real *p = in->x + pixel * in->pitch + channel;
+    float some[VW];
+    ROLLED for (int k = 0; k < VW; k++) some[k] = k < count ? p[k] : 0.0f;
+#ifdef UNPOOL
+    __global const uchar *m = in->mask + pixel * in->channels + channel;
+    ROLLED for (int k = 0; k < count; k++) some[k] = m[k] == quarter ? some[k] : 0.0f;
+#endif
+    return VLOAD(0, some);
+}
+
+/* The same at any (row, column) of the unpooled image. */
+static void input_edge(const image_in *in, int row, int column, int channel, __local float *v)
+{
+    vec d[WINO_T][WINO_T], points[WINO_T];
+    ROLLED for (int j = 0; j < WINO_T; j++)
+    {
+        UNROLL for (int i = 0; i < WINO_T; i++)
+            points[i] = load_pixel(in, row + i, column + j, channel);
+        wino_input(points, points);
+        UNROLL for (int i = 0; i < WINO_T; i++) d[i][j] = points[i];
+    }
     ROLLED for (int i = 0; i < WINO_T; i++)
-        ROLLED for (int j = 0; j < WINO_T; j++)
-        {
-#ifdef UNPOOL
-            const int r = (row + i) >> 1, c = (column + j) >> 1;
-            const int quarter = ((row + i) & 1) * 2 + ((column + j) & 1);
-#else
-            const int r = row + i, c = column + j;
-#endif
-            vec value = (vec)(0.0f);
-            if (r >= 0 && r < in->rows && c >= 0 && c < in->columns) {
-                const long pixel = (long)r * in->columns + c;
-                __global const real *p = in->x + pixel * in->pitch + channel;
-                float some[VW];
-                const int count = min(VW, in->channels - channel);
-                if (count == VW) {
-                    value = VLOAD(0, p);
-                } else {
-                    ROLLED for (int k = 0; k < VW; k++) some[k] = k < count ? p[k] : 0.0f;
-                    value = VLOAD(0, some);
-                }
-#ifdef UNPOOL
-                __global const uchar *m = in->mask + pixel * in->channels + channel;
-                ivec at;
-                if (count == VW) {
-                    at = TO_IVEC(VLOAD(0, m));
-                } else {
-                    int some_at[VW];
-                    ROLLED for (int k = 0; k < VW; k++)
-                        some_at[k] = k < count ? m[k] : NO_GRADIENT;
-                    at = VLOAD(0, some_at);
-                }
-                value = select((vec)(0.0f), value, at == (ivec)(quarter));
-#endif
-            }
-            d[i][j] = value;
-        }
+    {
+        wino_input(d[i], points);
+        UNROLL for (int j = 0; j < WINO_T; j++) VPUT(__local, points[j], (i * WINO_T + j) * MR, v);
+    }
 }
 
-static inline void put_points(const vec d[WINO_T][WINO_T], __local float *v, int v_step)
-{
-    vec points[WINO_T][WINO_T];
-    WINO_INPUT(d, points);
-    UNROLL for (int i = 0; i < WINO_T; i++)
-        UNROLL for (int j = 0; j < WINO_T; j++)
-            VPUT(__local, points[i][j], (i * WINO_T + j) * v_step, v);
-}
-
-/* One tile, whose first input is (row, column), into v, v + group vectors, ... */
-static void input_tile(const image_in *in, int row, int column, __local float *v, int v_step, int group)
+/* One tile, whose first input is (row, column); its vectors of channels go to v, v + v_step, ... */
+static void input_tile(const image_in *in, int row, int column, __local float *v, int v_step)
 {
 #ifdef UNPOOL
     const bool even = (row & 1) == UNPOOL - 1 && (column & 1) == UNPOOL - 1;
@@ -138,44 +146,40 @@ static void input_tile(const image_in *in, int row, int column, __local float *v
     const int r = row, c = column, reach = WINO_T;
 #endif
     const bool inside = even && r >= 0 && r + reach <= in->rows && c >= 0 && c + reach <= in->columns;
-    for (int channel = 0; channel < in->channels; channel += VW, v += group * VW) {
-        vec d[WINO_T][WINO_T];
-        if (inside && channel + VW <= in->channels) {
-            load_inside(in, r, c, channel, d);
-            put_points(d, v, v_step);
-        } else {
-            load_edge(in, row, column, channel, d);
-            put_points(d, v, v_step);
-        }
+    for (int channel = 0; channel < in->channels; channel += VW, v += v_step) {
+        if (inside && channel + VW <= in->channels)
+            input_inside(in, r, c, channel, v);
+        else
+            input_edge(in, row, column, channel, v);
     }
 }
 
 /* The rows up to a full register tile. */
-static void input_nothing(int channels, __local float *v, int v_step, int group)
+static void input_nothing(int channels, __local float *v, int v_step)
 {
-    for (int channel = 0; channel < channels; channel += VW, v += group * VW)
+    for (int channel = 0; channel < channels; channel += VW, v += v_step)
         for (int s = 0; s < WINO_POINTS; s++)
-            VPUT(__local, (vec)(0.0f), s * v_step, v);
+            VPUT(__local, (vec)(0.0f), s * MR, v);
 }
 
-static void multiply(__local const float *v, int v_step, int group, int tiles, int ci,
-                     __global const real *filters, int piece_k, __local float *m, int m_step)
+static void multiply(__local const float *v, int v_step, int tiles, int ci, __global const real *filters,
+                     int piece_k, __local float *m)
 {
-    for (int s = 0; s < WINO_POINTS; s++, v += v_step * VW, m += m_step * VW, filters += (long)ci * NL) {
+    for (int s = 0; s < WINO_POINTS; s++, v += MR * VW, m += MR * NL, filters += (long)ci * NL) {
         for (int k0 = 0; k0 < ci; k0 += piece_k * VW) {
             const int k1 = min(k0 + piece_k * VW, ci);
             for (int t = 0; t < tiles; t += MR) {
                 vec acc[MR][NV];
                 if (k0)
-                    TILE_LOAD(acc, m + t * NL, NL);
+                    TILE_LOAD(acc, m + t * WINO_POINTS * NL, NL);
                 else
                     TILE_ZERO(acc);
                 for (int k = k0; k < k1; k += VW) {
-                    __local const float *a = v + (k / VW * group + t) * VW;
+                    __local const float *a = v + t * WINO_POINTS * VW + k / VW * v_step;
                     __global const real *b = filters + k * NL;
                     TILE_ACCUMULATE(acc, a, VW, 1, b, NL, min(VW, k1 - k));
                 }
-                TILE_STORE(__local, acc, m + t * NL, NL);
+                TILE_STORE(__local, acc, m + t * WINO_POINTS * NL, NL);
             }
         }
     }
@@ -189,30 +193,36 @@ typedef struct {
     int mask_pitch, flags;
 } image_out;
 
-static void put_some(const image_out *out, long pixel, vec value)
+/* whole, here and below: nothing lies outside and the channels fill a vector; known when compiling. */
+static inline void put(const image_out *out, long pixel, vec value, bool whole)
 {
     __global real *p = out->y + pixel * out->pitch;
-    float some[VW];
-    VSTORE(value, 0, some);
-    ROLLED for (int k = 0; k < min(out->channels, VW); k++)
-        p[k] = some[k] + (out->flags & FLAG_ACCUMULATE ? p[k] : 0.0f);
-}
-
-static inline void put_vector(const image_out *out, long pixel, vec value)
-{
-    __global real *p = out->y + pixel * out->pitch;
-    if (out->flags & FLAG_ACCUMULATE)
-        value += VLOAD(0, p);
-    VSTORE(value, 0, p);
+    if (whole || out->channels >= VW) {
+        if (out->flags & FLAG_ACCUMULATE)
+            value += VLOAD(0, p);
+        VSTORE(value, 0, p);
+    } else {
+        float some[VW];
+        VSTORE(value, 0, some);
+        ROLLED for (int k = 0; k < out->channels; k++)
+            p[k] = some[k] + (out->flags & FLAG_ACCUMULATE ? p[k] : 0.0f);
+    }
 }
 
 #ifdef POOL
-static void put_some_mask(const image_out *out, long pixel, ivec value)
+#define ROWS 2 /* of outputs that belong together */
+#define CELL 2 /* outputs of a stored value, in each direction */
+
+static inline void put_mask(const image_out *out, long pixel, ivec value, bool whole)
 {
     __global uchar *p = out->mask + pixel * out->mask_pitch;
-    int some[VW];
-    VSTORE(value, 0, some);
-    ROLLED for (int k = 0; k < min(out->channels, VW); k++) p[k] = some[k];
+    if (whole || out->channels >= VW) {
+        VSTORE(TO_UCHARS(value), 0, p);
+    } else {
+        int some[VW];
+        VSTORE(value, 0, some);
+        ROLLED for (int k = 0; k < out->channels; k++) p[k] = some[k];
+    }
 }
 
 #define KEEP_GREATER(v, at)                                                                        \
@@ -222,70 +232,97 @@ static void put_some_mask(const image_out *out, long pixel, ivec value)
         arg = select(arg, (ivec)(at), take_);                                                      \
     } while (0)
 
-/* Activations do not decrease, so the maximum before is the maximum behind. */
-static inline void put_tile(const image_out *out, int row, int column, vec y[WINO_M][WINO_M])
+/* Two rows from (row, column) on, but what lies outside. Activations do not decrease, so the maximum
+ * before is the maximum behind. */
+static inline void put_rows(const image_out *out, int row, int column, vec y[ROWS][WINO_M], bool whole)
 {
-    UNROLL for (int i = 0; i < WINO_M / 2; i++)
-        UNROLL for (int j = 0; j < WINO_M / 2; j++)
-        {
-            const int r = row / 2 + i, c = column / 2 + j;
-            const long pixel = (long)r * out->columns + c;
-            vec best = y[2 * i][2 * j];
-            ivec arg = (ivec)(0);
-            KEEP_GREATER(y[2 * i][2 * j + 1], 1);
-            KEEP_GREATER(y[2 * i + 1][2 * j], 2);
-            KEEP_GREATER(y[2 * i + 1][2 * j + 1], 3);
-            best = activate(best, FLOOR_OF(out->flags));
-            if (out->flags & FLAG_RELU)
-                arg = select(arg, (ivec)(NO_GRADIENT), best <= (vec)(0.0f));
-            if (r >= out->rows || c >= out->columns)
-                continue;
-            if (out->channels >= VW) {
-                put_vector(out, pixel, best);
-                if (out->flags & FLAG_MASK)
-                    VSTORE(TO_UCHARS(arg), 0, out->mask + pixel * out->mask_pitch);
-            } else {
-                put_some(out, pixel, best);
-                if (out->flags & FLAG_MASK)
-                    put_some_mask(out, pixel, arg);
-            }
+    UNROLL for (int j = 0; j < WINO_M; j += 2)
+    {
+        const int r = row / 2, c = (column + j) / 2;
+        const long pixel = (long)r * out->columns + c;
+        vec best = y[0][j];
+        ivec arg = (ivec)(0);
+        KEEP_GREATER(y[0][j + 1], 1);
+        KEEP_GREATER(y[1][j], 2);
+        KEEP_GREATER(y[1][j + 1], 3);
+        best = activate(best, FLOOR_OF(out->flags));
+        if (out->flags & FLAG_RELU)
+            arg = select(arg, (ivec)(NO_GRADIENT), best <= (vec)(0.0f));
+        if (whole || (r < out->rows && c < out->columns)) {
+            put(out, pixel, best, whole);
+            if (out->flags & FLAG_MASK)
+                put_mask(out, pixel, arg, whole);
         }
+    }
 }
 #else
-static inline void put_tile(const image_out *out, int row, int column, vec y[WINO_M][WINO_M])
+#define ROWS 1
+#define CELL 1
+
+static inline void put_rows(const image_out *out, int row, int column, vec y[ROWS][WINO_M], bool whole)
 {
-    const float floor_ = FLOOR_OF(out->flags);
-    const long first = (long)row * out->columns + column;
-    if (row + WINO_M <= out->rows && column + WINO_M <= out->columns && out->channels >= VW) {
-        UNROLL for (int i = 0; i < WINO_M; i++)
-            UNROLL for (int j = 0; j < WINO_M; j++)
-                put_vector(out, first + i * out->columns + j, activate(y[i][j], floor_));
-        return;
-    }
-    vec some[WINO_M][WINO_M];
-    UNROLL for (int i = 0; i < WINO_M; i++) UNROLL for (int j = 0; j < WINO_M; j++) some[i][j] = y[i][j];
-    ROLLED for (int i = 0; i < min(WINO_M, out->rows - row); i++)
-        ROLLED for (int j = 0; j < min(WINO_M, out->columns - column); j++)
-        {
-            const vec value = activate(some[i][j], floor_);
-            if (out->channels >= VW)
-                put_vector(out, first + i * out->columns + j, value);
-            else
-                put_some(out, first + i * out->columns + j, value);
-        }
+    UNROLL for (int j = 0; j < WINO_M; j++)
+        if (whole || (row < out->rows && column + j < out->columns))
+            put(out, (long)row * out->columns + column + j, activate(y[0][j], FLOOR_OF(out->flags)),
+                whole);
 }
 #endif
 
-/* One tile, one vector of channels: out's pointers are at that vector. */
-static void output_tile(const image_out *out, int row, int column, __local const float *m, int m_step,
-                        vec bias)
+/* Column j of the points, one vector, to that of the sums over points in a column. */
+static inline void output_column(__local const float *m, int j, vec sums[WINO_M])
 {
-    vec sums[WINO_T][WINO_T], y[WINO_M][WINO_M];
-    UNROLL for (int i = 0; i < WINO_T; i++)
-        UNROLL for (int j = 0; j < WINO_T; j++) sums[i][j] = VLOAD((i * WINO_T + j) * m_step, m);
-    WINO_OUTPUT(sums, y);
-    UNROLL for (int i = 0; i < WINO_M; i++) UNROLL for (int j = 0; j < WINO_M; j++) y[i][j] += bias;
-    put_tile(out, row, column, y);
+    vec points[WINO_T];
+    UNROLL for (int i = 0; i < WINO_T; i++) points[i] = VLOAD((i * WINO_T + j) * MR * NV, m);
+    wino_output(points, sums);
+}
+
+static inline void output_rows(const image_out *out, int row, int column, const vec half_[ROWS][WINO_T],
+                               vec bias, bool whole)
+{
+    vec y[ROWS][WINO_M];
+    UNROLL for (int k = 0; k < ROWS; k++)
+    {
+        wino_output(half_[k], y[k]);
+        UNROLL for (int j = 0; j < WINO_M; j++) y[k][j] += bias;
+    }
+    put_rows(out, row, column, y, whole);
+}
+
+static inline void output_inside(const image_out *out, int row, int column, __local const float *m,
+                                 vec bias)
+{
+    vec half_[WINO_M][WINO_T];
+    UNROLL for (int j = 0; j < WINO_T; j++)
+    {
+        vec sums[WINO_M];
+        output_column(m, j, sums);
+        UNROLL for (int i = 0; i < WINO_M; i++) half_[i][j] = sums[i];
+    }
+    UNROLL for (int i = 0; i < WINO_M; i += ROWS)
+        output_rows(out, row + i, column, half_ + i, bias, true);
+}
+
+static void output_edge(const image_out *out, int row, int column, __local const float *m, vec bias)
+{
+    vec half_[WINO_M][WINO_T];
+    ROLLED for (int j = 0; j < WINO_T; j++)
+    {
+        vec sums[WINO_M];
+        output_column(m, j, sums);
+        UNROLL for (int i = 0; i < WINO_M; i++) half_[i][j] = sums[i];
+    }
+    ROLLED for (int i = 0; i < WINO_M; i += ROWS)
+        output_rows(out, row + i, column, half_ + i, bias, false);
+}
+
+/* One tile, one vector of channels: out's pointers are at that vector. */
+static void output_tile(const image_out *out, int row, int column, __local const float *m, vec bias)
+{
+    if ((row + WINO_M) / CELL <= out->rows && (column + WINO_M) / CELL <= out->columns &&
+        out->channels >= VW)
+        output_inside(out, row, column, m, bias);
+    else
+        output_edge(out, row, column, m, bias);
 }
 
 static vec load_bias(__global const real *bias, int channels)
@@ -302,8 +339,7 @@ VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(
                                 OUT_U8(mask), int ih, int iw, int ci, int x_pitch, int oh, int ow,
                                 int co, int y_pitch, int pad_top, int pad_left, int tile_rows,
                                 int tile_columns, int group, int blocks_per_item, int piece_k,
-                                int v_step, int m_step, int has_bias, int flags,
-                                __local float *scratch)
+                                int has_bias, int flags, __local float *scratch)
 {
     AT(x);
     AT(unpool);
@@ -326,26 +362,27 @@ VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(
     const int out_rows = oh, out_columns = ow;
 #endif
     const long in_pixels = (long)in_rows * in_columns, out_pixels = (long)out_rows * out_columns;
-    __local float *v = scratch, *m = scratch + WINO_POINTS * v_step * VW;
+    const int v_step = group * WINO_POINTS * VW;
+    __local float *v = scratch, *m = scratch + (ci + VW - 1) / VW * v_step;
 
     const int full = (tiles + MR - 1) / MR * MR;
     for (int t = 0; t < full; t++) {
+        __local float *to = v + TILE_AT(t) * VW;
         if (t >= tiles) {
-            input_nothing(ci, v + t * VW, v_step, group);
+            input_nothing(ci, to, v_step);
             continue;
         }
         const int n = (first + t) / per_image, at = (first + t) % per_image;
         const image_in in = {x + n * in_pixels * x_pitch, unpool + n * in_pixels * ci, in_rows,
                              in_columns, ci, x_pitch};
         input_tile(&in, at / tile_columns * WINO_M - pad_top, at % tile_columns * WINO_M - pad_left,
-                   v + t * VW, v_step, group);
+                   to, v_step);
     }
 
     const int block0 = get_global_id(1) * blocks_per_item;
     const int block1 = min(block0 + blocks_per_item, (co + NL - 1) / NL);
     for (int block = block0; block < block1; block++) {
-        multiply(v, v_step, group, full, ci, filters + (long)block * WINO_POINTS * ci * NL, piece_k,
-                 m, m_step);
+        multiply(v, v_step, full, ci, filters + (long)block * WINO_POINTS * ci * NL, piece_k, m);
         const int channels = min(co - block * NL, NL);
         for (int c = 0; c < channels; c += VW) {
             const int channel = block * NL + c;
@@ -356,7 +393,7 @@ VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(
                                        mask + n * out_pixels * co + channel, out_rows, out_columns,
                                        co - channel, y_pitch, co, flags};
                 output_tile(&out, at / tile_columns * WINO_M, at % tile_columns * WINO_M,
-                            m + (t * NL + c), m_step, start);
+                            m + TILE_AT(t) * NL + c, start);
             }
         }
     }

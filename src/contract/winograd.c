@@ -53,7 +53,7 @@ static struct clv_conv product_conv(const struct clv_conv *c, enum clv_product p
 struct plan {
     struct clv_tile tile;
     int m, points, group, blocks, blocks_per_item, piece;
-    int tile_rows, tile_columns, v_step, m_step;
+    int tile_rows, tile_columns;
     int64_t tiles, local_bytes;
 };
 
@@ -73,9 +73,8 @@ static struct plan plan_of(const struct clv_caps *caps, const struct clv_conv *c
     f.tile_rows = (int)clv_div_up(pool ? c->oh / 2 * 2 : c->oh, f.m);
     f.tile_columns = (int)clv_div_up(pool ? c->ow / 2 * 2 : c->ow, f.m);
     f.tiles = (int64_t)batch * f.tile_rows * f.tile_columns;
-    f.v_step = (int)clv_div_up(c->ci, f.tile.vw) * f.group | 1;
-    f.m_step = f.group * f.tile.nv | 1;
-    f.local_bytes = (int64_t)sizeof(float) * f.points * f.tile.vw * (f.v_step + f.m_step);
+    f.local_bytes = (int64_t)sizeof(float) * f.points * f.tile.vw * f.group *
+                    (clv_div_up(c->ci, f.tile.vw) + f.tile.nv);
     return f;
 }
 
@@ -342,8 +341,7 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_contract *p, const
                      CLV_I32(c.ih), CLV_I32(c.iw), CLV_I32(c.ci), CLV_I32(o.x_pitch), CLV_I32(c.oh),
                      CLV_I32(c.ow), CLV_I32(c.co), CLV_I32(o.y_pitch), CLV_I32(c.pt), CLV_I32(c.pl),
                      CLV_I32(f.tile_rows), CLV_I32(f.tile_columns), CLV_I32(f.group),
-                     CLV_I32(f.blocks_per_item), CLV_I32(f.piece), CLV_I32(f.v_step),
-                     CLV_I32(f.m_step), CLV_I32(o.bias != NULL), CLV_I32(o.flags),
+                     CLV_I32(f.blocks_per_item), CLV_I32(f.piece), CLV_I32(o.bias != NULL), CLV_I32(o.flags),
                      CLV_LOCAL(f.local_bytes))});
 }
 
