@@ -14,7 +14,8 @@ enum {
     DATA_VECTORS = 3,        /* backward data: inputs in a tile, by 8 or 4 samples */
     WEIGHTS_IN = 96,         /* backward weights: inputs of a work-item */
     UPDATE_IN = 48,          /* the same where the update follows: the gradient stays in cache */
-    UPDATE_MIN = 1 << 16,    /* weights that are worth a kernel of their own for it */
+    NARROW = 64,             /* outputs: fewer take the same tile, hence the same programs; each costs a
+                              * second to build, wasted lanes of a small layer nothing */
 };
 
 /* How one product is cut: of outputs in blocks of `lanes`, inputs, and samples. */
@@ -66,8 +67,7 @@ static void fit_panel(struct cut *f)
 
 static struct cut cut_forward(const struct clv_caps *caps, const struct clv_conv *c, int batch)
 {
-    struct clv_tile tile = {.vw = clv_vector_tile(caps, c->co).vw};
-    tile.nv = c->co > tile.vw ? 2 : 1;
+    struct clv_tile tile = {.vw = clv_vector_tile(caps, c->co).vw, .nv = 2};
     tile.mr = rows_of_tile(batch, tile.vw == 16 ? 8 : 6);
     struct cut f = start(c, tile, batch);
     f.rows = (int)clv_round_up(f.rows, tile.mr);
@@ -209,7 +209,7 @@ static int64_t gradient_bytes(const struct cut *f)
 static struct cut cut_weights(const struct clv_caps *caps, const struct clv_conv *c, int batch)
 {
     const int64_t budget = (int64_t)caps->local_bytes, share = clv_div_up(c->ci, ITEMS_WANTED);
-    struct cut f = start(c, clv_vector_tile(caps, c->co), batch);
+    struct cut f = start(c, clv_vector_tile(caps, CLV_MAX(c->co, NARROW)), batch);
     const int mr = f.tile.mr;
     f.in_step = (int)clv_round_up(CLV_MIN(CLV_MAX(share, mr), WEIGHTS_IN), mr);
     while (f.blocks > 1 && weights_bytes(&f) > budget)
@@ -298,8 +298,7 @@ enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct clv_contr
     const struct cut f = cut_weights(e->caps, c, e->batch);
     struct cut with_update = f;
     struct clv_update u;
-    if ((int64_t)c->ci * c->co >= UPDATE_MIN && cut_update(e->caps, &with_update) &&
-        clv_emit_take_update(e, p->node, 0, &u))
+    if (cut_update(e->caps, &with_update) && clv_emit_take_update(e, p->node, 0, &u))
         return emit_update(e, p, &with_update, &u);
     return emit_gradient(e, p, &f);
 }
