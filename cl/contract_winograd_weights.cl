@@ -171,11 +171,11 @@ static void multiply(__global real *part, __local const float *x, __local const 
             for (int k = 0; k < rows; k += MR) {
                 vec acc[MR][NV];
                 __global real *to = part + k * co_block + c;
-                if (add)
-                    TILE_LOAD(acc, to, co_block);
-                else
-                    TILE_ZERO(acc);
+                TILE_ZERO(acc);
                 TILE_ACCUMULATE(acc, x + k, 1, x_wide, z + c, co_block, count);
+                if (add)
+                    UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < NV; v++)
+                        acc[r][v] += VLOAD(v, to + r * co_block);
                 TILE_STORE(__global, acc, to, co_block);
             }
 }

@@ -95,6 +95,8 @@ bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_co
 /* m: the tile, 0 = any; false, with param as it was, where it does not fit. */
 bool clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c, int m,
                                    int param[CLV_CHOICE_PARAMS]);
+int clv_winograd_weights_candidates(const struct clv_caps *caps, const struct clv_conv *c,
+                                    int (*param)[CLV_CHOICE_PARAMS], int max);
 CLV_CHECK enum clv_err clv_winograd_weights(struct clv_emit *e, const struct clv_contract *p,
                                             const int *param);
 

@@ -208,6 +208,8 @@ static int add_candidate(const int p[CLV_CHOICE_PARAMS], int (*param)[CLV_CHOICE
 static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
                       enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
 {
+    if (product == CLV_PRODUCT_WEIGHTS)
+        return clv_winograd_weights_candidates(caps, c, param, max);
     const struct clv_conv q = product_conv(c, product);
     int n = 0;
     for (size_t i = 0; i < CLV_COUNT(tile_sizes); i++) {
@@ -216,7 +218,7 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
             continue;
         n = add_candidate(p, param, n, max);
         const int half = (int)clv_round_up(p[GROUP] / 2, p[ROWS]), groups[] = {half, p[GROUP] + half};
-        for (size_t g = 0; g < CLV_COUNT(groups) && product != CLV_PRODUCT_WEIGHTS; g++) {
+        for (size_t g = 0; g < CLV_COUNT(groups); g++) {
             p[GROUP] = groups[g];
             const struct plan f = plan_of(caps, &q, false, batch, p);
             if (f.local_bytes <= (int64_t)caps->local_bytes)

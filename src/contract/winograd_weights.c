@@ -1,6 +1,10 @@
 /* Backward weights of the Winograd schedule: dw = G^T [sum over tiles of (B^T x B) . (A dz A^T)] G.
  *
- * Error: not more than that of the forward product, since the maps are the same ones transposed. */
+ * Rounding error, relative to the root mean square of dw, of 36 to 373,248 output pixels with
+ * normal x (with and without ReLU) and dz: F(4x4) 3e-7 to 1.0e-6 rms, at most 4.1e-6; F(2x2) 1.2e-7
+ * to 4.0e-7 rms, at most 1.3e-6; the direct sum 0.8e-7 to 3.0e-7 rms, at most 1.6e-6. It hardly
+ * grows with their number, because a sum has three levels: the tiles of a chunk, the chunks of a
+ * slice, the slices. */
 #include "contract/schedule.h"
 #include <string.h>
 
@@ -23,8 +27,8 @@ static const struct {
     int min_vw, mr, nv;
     double rate;
 } registers[] = {
-    {16, 8, 2, 1.0}, {16, 16, 1, 0.9}, {16, 8, 1, 0.7}, {16, 4, 4, 0.95},
-    {0, 6, 2, 1.0},  {0, 12, 1, 0.9},  {0, 6, 1, 0.7},  {0, 3, 4, 0.95},
+    {16, 4, 4, 1.0}, {16, 8, 2, 0.97}, {16, 16, 1, 0.9}, {16, 8, 1, 0.7},
+    {0, 6, 2, 1.0},  {0, 12, 1, 0.9},  {0, 6, 1, 0.7},   {0, 3, 4, 0.95},
 };
 
 static int vector_floats(const struct clv_caps *caps)
@@ -149,6 +153,43 @@ bool clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv
                                    int param[CLV_CHOICE_PARAMS])
 {
     return choose(caps, c, m, param);
+}
+
+static int add_candidate(const struct clv_caps *caps, const struct clv_conv *c, const int *one,
+                         int (*param)[CLV_CHOICE_PARAMS], int n, int max)
+{
+    if (n == max || plan_of(caps, c, false, 1, one).local_bytes > (int64_t)caps->local_bytes)
+        return n;
+    memcpy(param[n], one, sizeof param[n]);
+    return n + 1;
+}
+
+int clv_winograd_weights_candidates(const struct clv_caps *caps, const struct clv_conv *c,
+                                    int (*param)[CLV_CHOICE_PARAMS], int max)
+{
+    static const int chunks[] = {24, 32, 40, 64, 96};
+    const int wanted = vector_floats(caps) == 16 ? 16 : 0;
+    int one[CLV_CHOICE_PARAMS], n = 0;
+    for (int m = 4; m >= 2; m -= 2)
+        for (size_t i = 0; i < CLV_COUNT(registers); i++) {
+            double cost = 0;
+            if (registers[i].min_vw == wanted)
+                try_blocks(caps, c, m, i, &cost, one);
+            if (cost > 0)
+                n = add_candidate(caps, c, one, param, n, max);
+        }
+    if (!choose(caps, c, 0, one))
+        return n;
+    for (size_t i = 0; i < CLV_COUNT(chunks); i++) {
+        int other[CLV_CHOICE_PARAMS];
+        memcpy(other, one, sizeof other);
+        other[CHUNK] = chunks[i];
+        n = add_candidate(caps, c, other, param, n, max);
+        /* The longer the blocks of ci, the fewer transforms of dz, and the fewer tiles fit. */
+        other[CI_BLOCK] = one[CI_BLOCK] < c->ci ? 2 * one[CI_BLOCK] : block_of(c->ci, 2, one[ROWS]);
+        n = add_candidate(caps, c, other, param, n, max);
+    }
+    return n;
 }
 
 static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
