@@ -148,28 +148,35 @@ static void repeat_samples(struct clv_bench_subject *s, int n)
     }
 }
 
-enum clv_err clv_bench_agree(struct clv_bench_subject *s, const struct clv_bench_params *params,
-                             struct clv_bench_report *report, struct clv_bench_model_result *ret)
+/* `few` is the model with the batch that the reference gets. */
+static enum clv_err run_both(struct clv_bench_subject *s, struct clv_bench_subject *reference,
+                             struct clv_bench_model *few, const struct clv_bench_params *params,
+                             struct answers *got, struct answers *want)
 {
-    struct clv_bench_subject reference = {0};
+    CLV_TRY(clv_bench_subject_open(s, s->dev, s->what, NULL, true));
+    CLV_TRY(count_distinct(s, &few->batch));
+    repeat_samples(s, few->batch);
+    CLV_TRY(take(s, got));
+    clv_bench_progress(params, "%s, the reference", few->model);
+    CLV_TRY(clv_bench_subject_open(reference, s->dev, few, "simple", true));
+    return take(reference, want);
+}
+
+enum clv_err clv_bench_agree(struct clv_device *dev, const struct clv_bench_model *what,
+                             const struct clv_bench_params *params, struct clv_bench_report *report,
+                             struct clv_bench_model_result *ret)
+{
+    struct clv_bench_subject s = {.dev = dev, .what = what}, reference = {0};
+    struct clv_bench_model few = *what;
     struct answers got = {0}, want = {0};
-    struct clv_bench_model few = *s->what;
-    ret->error_bound = s->what->forward ? bound_forward : bound_training;
-    clv_bench_progress(params, "%s, the answers", s->what->model);
-    CLV_TRY(count_distinct(s, &few.batch));
-    repeat_samples(s, few.batch);
-    enum clv_err e = take(s, &got);
+    ret->error_bound = what->forward ? bound_forward : bound_training;
+    clv_bench_progress(params, "%s, the answers", what->model);
+    enum clv_err e = run_both(&s, &reference, &few, params, &got, &want);
     if (!e)
-        clv_bench_progress(params, "%s, the reference", s->what->model);
-    if (!e)
-        e = clv_bench_subject_open(&reference, s->dev, &few, "simple");
-    if (!e)
-        e = take(&reference, &want);
+        e = compare(&s, &got, &want, report, ret);
     clv_bench_subject_close(&reference);
-    if (!e)
-        e = compare(s, &got, &want, report, ret);
+    clv_bench_subject_close(&s);
     finish(&got);
     finish(&want);
-    clv_bench_subject_fill(s);
     return e;
 }

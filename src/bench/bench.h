@@ -19,9 +19,10 @@ struct clv_bench_subject {
     float *x, *output;       /* [batch][input], [batch][outputs]: ordinary memory */
     int32_t *labels;
 };
-/* The same weights and the same batch every time. variant: struct clv_trainer_params. */
+/* The same weights and the same batch every time. variant, keep_gradients: struct clv_trainer_params. */
 CLV_CHECK enum clv_err clv_bench_subject_open(struct clv_bench_subject *s, struct clv_device *dev,
-                                              const struct clv_bench_model *what, const char *variant);
+                                              const struct clv_bench_model *what, const char *variant,
+                                              bool keep_gradients);
 /* The batch: the same random numbers every time, the labels in turn. */
 void clv_bench_subject_fill(struct clv_bench_subject *s);
 void clv_bench_subject_close(struct clv_bench_subject *s);
@@ -32,9 +33,10 @@ CLV_CHECK enum clv_err clv_bench_subject_cost(const struct clv_bench_subject *s,
                                               double *written);
 
 /* ---- agree.c ---- */
-/* Runs one step of `s`, which must not have been stepped, and of the same subject on the reference variant; fills
+/* Runs one step of the model and one on the reference variant, both with their gradients kept; fills
  * max_rel_error, worst and error_bound. */
-CLV_CHECK enum clv_err clv_bench_agree(struct clv_bench_subject *s, const struct clv_bench_params *params,
+CLV_CHECK enum clv_err clv_bench_agree(struct clv_device *dev, const struct clv_bench_model *what,
+                                       const struct clv_bench_params *params,
                                        struct clv_bench_report *report, struct clv_bench_model_result *ret);
 
 /* ---- report.c ---- */

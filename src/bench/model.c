@@ -100,12 +100,12 @@ enum clv_err clv_bench_model(struct clv_device *dev, const struct clv_bench_mode
 {
     struct clv_bench_subject s;
     *ret = (struct clv_bench_model_result){.max_rel_error = NAN, .worst = ""};
+    if (!what->no_check)
+        CLV_TRY(clv_bench_agree(dev, what, params, report, ret));
     const uint64_t before = clv_resident_bytes();
     clv_bench_progress(params, "%s, building", what->model);
-    CLV_TRY(clv_bench_subject_open(&s, dev, what, NULL));
-    enum clv_err e = what->no_check ? CLV_OK : clv_bench_agree(&s, params, report, ret);
-    if (!e)
-        e = time_steps(&s, params, ceilings, report, ret);
+    CLV_TRY(clv_bench_subject_open(&s, dev, what, NULL, false));
+    enum clv_err e = time_steps(&s, params, ceilings, report, ret);
     const uint64_t after = clv_resident_bytes();
     ret->rss_growth_bytes = after > before ? after - before : 0;
     if (!e && what->steps)

@@ -44,7 +44,7 @@ static enum clv_err make_batch(struct clv_bench_subject *s)
     return CLV_OK;
 }
 
-static enum clv_err open_subject(struct clv_bench_subject *s, const char *variant)
+static enum clv_err open_subject(struct clv_bench_subject *s, const char *variant, bool keep_gradients)
 {
     const struct clv_bench_model *w = s->what;
     const struct clv_trainer_params params = {
@@ -53,6 +53,7 @@ static enum clv_err open_subject(struct clv_bench_subject *s, const char *varian
         .optimizer = w->optimizer ? w->optimizer : default_optimizer(w->model),
         .inference_only = w->forward,
         .variant = variant,
+        .keep_gradients = keep_gradients && !w->forward,
     };
     CLV_TRY(clv_model_load(clv_device_context(s->dev), w->model, w->variables, w->n_variables, &s->graph));
     CLV_TRY(clv_trainer_create(s->dev, s->graph, &params, &s->trainer));
@@ -61,11 +62,12 @@ static enum clv_err open_subject(struct clv_bench_subject *s, const char *varian
 }
 
 enum clv_err clv_bench_subject_open(struct clv_bench_subject *s, struct clv_device *dev,
-                                    const struct clv_bench_model *what, const char *variant)
+                                    const struct clv_bench_model *what, const char *variant,
+                                    bool keep_gradients)
 {
     *s = (struct clv_bench_subject){
         .dev = dev, .what = what, .batch = what->batch ? what->batch : DEFAULT_BATCH};
-    const enum clv_err e = open_subject(s, variant);
+    const enum clv_err e = open_subject(s, variant, keep_gradients);
     if (e)
         clv_bench_subject_close(s);
     return e;
