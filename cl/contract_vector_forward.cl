@@ -123,7 +123,7 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
 #ifdef UNPOOL
         load_unpooled(scratch + h * row_len, x, mask, image, top + h, left, width, ih, iw, ci, x_pitch);
 #else
-        load_row(scratch + h * row_len, x, image, top + h, left, width, ih, iw, ci, x_pitch);
+        load_row(scratch + h * row_len, ci, x, image, top + h, left, width, ih, iw, ci, x_pitch);
 #endif
     const int item_rows = (row_group * P - 1) * stride_h + (kh - 1) * dil_h + 1;
     __local float *sums = scratch + (item_rows * row_len + VW - 1) / VW * VW;
@@ -156,7 +156,6 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
             for (int k0 = 0; k0 == 0 || k0 < run; k0 += piece_k) {
                 const int s1 = min(s0 + piece_segs, n_segs), kn = min(piece_k, run - k0);
                 const bool last = s1 == n_segs && k0 + kn == run;
-                const int offset = s0 / row_segs * dil_h * row_len + s0 % row_segs * dil_w * ci + k0;
                 place in = {0, 0}, to = {0, 0};
                 for (int t = 0; t < count; t += MR) {
                     vec acc[MR][NV];
@@ -169,18 +168,32 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
                             UNROLL for (int r = 0; r < MR; r++) acc[r][v] = start;
                         }
                     }
-                    ROWS const float *a[MR];
+                    ROWS const float *a[MR], *from = origin + k0;
+                    const int row = in.r;
                     UNROLL for (int i = 0; i < CELLS; i++)
                     {
-                        ROWS const float *cell = origin + offset + (in.r * a_row + in.c * a_col) * P;
+                        ROWS const float *cell = from + (in.r * a_row + in.c * a_col) * P;
                         UNROLL for (int j = 0; j < P * P; j++)
                             a[i * P * P + j] = cell + j / P * a_row + j % P * a_col;
                         next_cell(&in, cw);
                         if (in.r == ch) /* past the end: any pixel will do */
                             in.r = 0;
                     }
-                    __global const real *b = w + ((long)s0 * run + k0) * NL;
-                    for (int s = s0, seg = s0 % row_segs; s < s1; s++) {
+#ifdef DIRECT
+                    const int first_s = s0, end_s = s1;
+                    /* Two of the rows that the next item starts with. */
+                    PREFETCH(a[0] + kh * dil_h * row_len + a_row);
+                    PREFETCH(a[0] + kh * dil_h * row_len + 2 * a_row);
+#else
+                    /* Rows of padding above or below all pixels of the tile add nothing. */
+                    const int last_row = min((t + MR - 1) / (cw * P * P), ch - 1);
+                    const int low = max(-top - (last_row * P + P - 1) * stride_h + dil_h - 1, 0) / dil_h;
+                    const int high = max(ih - top - row * P * stride_h + dil_h - 1, 0) / dil_h;
+                    const int first_s = max(s0, low * row_segs), end_s = min(s1, high * row_segs);
+#endif
+                    TILE_ADVANCE(a, first_s / row_segs * dil_h * row_len + first_s % row_segs * dil_w * ci);
+                    __global const real *b = w + ((long)first_s * run + k0) * NL;
+                    for (int s = first_s, seg = first_s % row_segs; s < end_s; s++) {
 #ifdef RUN
                         UNROLL for (int k = 0; k < RUN; k++) TILE_STEP(acc, a, b, k);
                         TILE_ADVANCE(a, dil_h * row_len);

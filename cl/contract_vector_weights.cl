@@ -13,7 +13,8 @@
  * and chunk_rows are even.
  *
  * scratch: chunk_rows * strip * NL, then ((chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1) input
- * rows of ((strip - 1) * stride_w + (kw - 1) * dil_w + 1) * ci, then MR. */
+ * rows of ((strip - 1) * stride_w + (kw - 1) * dil_w + 1) pixels of x_step, then MR. x_step is ci, or
+ * more where ci would put all pixels into a few cache sets; rows of the filter are then no single run. */
 #include "types.cl"
 #include "state.cl"
 #include "contract_tile.cl"
@@ -111,7 +112,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
                                       IN(y),
 #endif
                                       OUT(part), GEOMETRY, int dy_pitch, int strip, int chunk_rows,
-                                      int chunks, int blocks_per_item, int act, int store_dz,
+                                      int chunks, int blocks_per_item, int x_step, int act, int store_dz,
                                       __local float *scratch)
 {
     AT(x);
@@ -124,14 +125,15 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
 #endif
     const int slice = get_global_id(0), slices = get_global_size(0), blocks = (co + NL - 1) / NL;
     const int block0 = get_global_id(1) * blocks_per_item, block1 = min(block0 + blocks_per_item, blocks);
-    const int row_segs = dil_w == 1 ? 1 : kw, run = dil_w == 1 ? kw * ci : ci;
+    const bool joined = dil_w == 1 && x_step == ci;
+    const int row_segs = joined ? 1 : kw, run = joined ? kw * ci : ci;
     const int n_segs = kh * row_segs, k_rows = n_segs * run + 1;
     part += ((long)slice * blocks + block0) * k_rows * NL;
     for (int k = 0; k < k_rows * (block1 - block0); k++)
         UNROLL for (int v = 0; v < NV; v++) VPUT(__global, (vec)(0.0f), v, part + (long)k * NL);
 
-    const int width = (strip - 1) * stride_w + (kw - 1) * dil_w + 1, row_len = width * ci;
-    const int x_rows = (chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1, a_step = stride_w * ci;
+    const int width = (strip - 1) * stride_w + (kw - 1) * dil_w + 1, row_len = width * x_step;
+    const int x_rows = (chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1, a_step = stride_w * x_step;
     __local float *dz = scratch, *rows = scratch + chunk_rows * strip * NL;
     load_zeros(rows + x_rows * row_len, MR); /* each row is read MR past its end */
 
@@ -144,8 +146,8 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
         if (image >= STATE->n)
             break;
         for (int r = 0; r < x_rows; r++)
-            load_row(rows + r * row_len, x, image, top + r, px0 * stride_w - pad_left, width, ih, iw, ci,
-                     x_pitch);
+            load_row(rows + r * row_len, x_step, x, image, top + r, px0 * stride_w - pad_left, width, ih,
+                     iw, ci, x_pitch);
 
         for (int block = block0; block < block1; block++) {
             const int channels = co - block * NL;
@@ -175,7 +177,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
             UNROLL for (int v = 0; v < NV; v++) VPUT(__global, sum[v], v, bias);
 
             for (int s = 0; s < n_segs; s++) {
-                const int h = s / row_segs * dil_h, seg = s % row_segs * dil_w * ci;
+                const int h = s / row_segs * dil_h, seg = s % row_segs * dil_w * x_step;
                 for (int k0 = 0; k0 < run; k0 += MR) {
                     vec acc[MR][NV];
                     TILE_ZERO(acc);

@@ -1,13 +1,5 @@
 /* What the vector kernels of a dense layer share. Include after contract_load.cl. */
 
-/* Into the second-level cache. PoCL's prefetch() does nothing; where the compiler's target is the CPU itself,
- * as its is, there is a builtin: else memory is left to the hardware. An address beyond the tensor is harmless. */
-#if defined(__x86_64__) || defined(__aarch64__)
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
-#else
-#define PREFETCH(p)
-#endif
-
 /* rows x cols of src at dst, dst rows `dst_cols` long; what lies outside the valid part is zero. */
 static void load_panel(__local float *dst, int dst_rows, int dst_cols, __global const real *src,
                        long src_step, int rows, int cols)

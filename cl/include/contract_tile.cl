@@ -61,3 +61,11 @@ typedef float4 vec;
             UNROLL for (int v_ = 0; v_ < NV; v_++)                                                 \
                 VPUT(space, acc[r_][v_], v_, (p) + r_ * (step));                                   \
     } while (0)
+
+/* Into the second-level cache. PoCL's prefetch() does nothing; where the compiler's target is the CPU itself,
+ * as its is, there is a builtin: else memory is left to the hardware. An address beyond the tensor is harmless. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
+#else
+#define PREFETCH(p)
+#endif

@@ -29,12 +29,26 @@ struct plan {
     int slices, lanes, blocks, blocks_per_item;
 };
 
+/* Floats from pixel to pixel of the input in local memory. Powers of two would leave a tile's
+ * pixels a few sets of the first-level cache. */
+static int x_step(const struct clv_conv *c)
+{
+    return c->ci % 128 == 0 ? c->ci + 16 : c->ci;
+}
+
+/* Elements of K that lie together there. */
+static int run_of(const struct clv_conv *c)
+{
+    return c->dw == 1 && x_step(c) == c->ci ? c->kw * c->ci : c->ci;
+}
+
 static int64_t item_bytes(const struct clv_conv *c, const struct clv_tile *t, int64_t strip,
                           int64_t rows)
 {
     const int64_t width = (strip - 1) * c->sw + (int64_t)(c->kw - 1) * c->dw + 1;
     const int64_t x_rows = (rows - 1) * c->sh + (int64_t)(c->kh - 1) * c->dh + 1;
-    return (int64_t)sizeof(float) * (rows * strip * t->nv * t->vw + x_rows * width * c->ci + t->mr);
+    return (int64_t)sizeof(float) *
+           (rows * strip * t->nv * t->vw + x_rows * width * x_step(c) + t->mr);
 }
 
 static bool fits(const struct clv_caps *caps, const struct clv_conv *c, const int *param)
@@ -75,7 +89,7 @@ static struct plan plan_of(const struct clv_caps *caps, const struct clv_conv *c
 /* The tile whose padding of K's runs costs least. */
 static void choose_tile(const struct clv_caps *caps, const struct clv_conv *c, int *param)
 {
-    const int vw = clv_vector_floats(caps), run = c->dw == 1 ? c->kw * c->ci : c->ci;
+    const int vw = clv_vector_floats(caps), run = run_of(c);
     double best = 0;
     for (size_t i = 0; i < CLV_COUNT(tiles); i++)
         for (int j = 0; tiles[i].min_vw == (vw == 16 ? 16 : 0) && tiles[i].mr[j]; j++) {
@@ -182,8 +196,9 @@ enum clv_err clv_vector_weights(struct clv_emit *e, const struct clv_contract *p
             clv_args(CLV_IN(e->state), CLV_IN(p->x), dy, CLV_IN(p->pool ? p->mask : p->y),
                      CLV_OUT(part), CLV_GEOMETRY(&c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->y)),
                      CLV_I32(clv_y_pitch(p, p->dy)), CLV_I32(f.strip), CLV_I32(f.rows),
-                     CLV_I32(f.chunks), CLV_I32(f.blocks_per_item), CLV_I32(p->act),
-                     CLV_I32(store_dz), CLV_LOCAL(item_bytes(&c, &f.tile, f.strip, f.rows)))}));
+                     CLV_I32(f.chunks), CLV_I32(f.blocks_per_item), CLV_I32(x_step(&c)),
+                     CLV_I32(p->act), CLV_I32(store_dz),
+                     CLV_LOCAL(item_bytes(&c, &f.tile, f.strip, f.rows)))}));
     return clv_contract_reduce_weights(
         e, p, &(struct clv_part){.t = part, .rows = rows, .lanes = f.lanes, .slices = f.slices});
 }
