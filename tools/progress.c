@@ -123,9 +123,16 @@ static void end_json(json_t *o, const struct progress *p, const struct clv_event
 
 static double share(double part, double all) { return all > 0 ? part / all : NAN; }
 
+/* In the same minutes as the training: NULL where that fails, or nobody waits for it any more. */
+static const struct clv_ceilings *measure_ceilings(const struct clv_fit_profile *p, struct clv_ceilings *c)
+{
+    return cli_interrupted() || clv_bench_ceilings(p->device, NULL, c) ? NULL : c;
+}
+
 static void profile_json(json_t *o, const struct clv_fit_profile *p)
 {
-    char *steps = clv_timings_json(p->steps, p->n_steps, NULL);
+    struct clv_ceilings ceilings;
+    char *steps = clv_timings_json(p->steps, p->n_steps, measure_ceilings(p, &ceilings));
     json_t *list = steps ? json_loads(steps, 0, NULL) : NULL;
     set(o, "runs", json_integer((json_int_t)p->runs));
     set(o, "training_seconds", cli_real(p->seconds));
@@ -139,7 +146,8 @@ static void profile_json(json_t *o, const struct clv_fit_profile *p)
 
 static void print_profile(const struct clv_fit_profile *p)
 {
-    char *steps = clv_timings_text(p->steps, p->n_steps, NULL);
+    struct clv_ceilings ceilings;
+    char *steps = clv_timings_text(p->steps, p->n_steps, measure_ceilings(p, &ceilings));
     printf("%s\n", steps ? steps : "");
     if (p->runs > 1)
         printf("%.2f ms a step after the first: the device worked %.1f %% of the time, the host "

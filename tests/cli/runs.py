@@ -22,7 +22,7 @@ EVENT_KEYS = {
                 'device_share', 'host_cpu_seconds', 'host_cpu_share', 'steps'],
 }
 STEP_KEYS = ['what', 'group', 'pass', 'variant', 'params', 'runs', 'total_s', 'median_s', 'low_s', 'high_s', 'best_s',
-             'flops', 'bytes_read', 'bytes_written', 'gflops', 'gbytes_per_s']
+             'flops', 'bytes_read', 'bytes_written', 'gflops', 'gbytes_per_s', 'ceiling_fraction', 'bound']
 
 
 def json_events(*args, **more):
@@ -58,6 +58,7 @@ def profile(tmp):
     for step in p['steps']:
         assert not set(STEP_KEYS) - set(step), step
         assert step['runs'] == 6 and step['median_s'] > 0, step
+        assert not step['flops'] or step['ceiling_fraction'] > 0, step
     weights = [read(tmp + name + '/best.safetensors') for name in ('/plain', '/run')]
     assert weights[0] == weights[1]
     config = [json.loads(read(tmp + name + '/config.json')) for name in ('/plain', '/run')]
