@@ -13,13 +13,16 @@ enum { COUNT = 13 * 11 * 3, CLASSES = 3 };
 
 struct result { float *weights, *gradient; size_t n; double loss; };
 
-static struct result train(struct rig *r, const struct clv_trainer_params *p, const char *model,
+/* Gradients are kept: tests/optim/fused.c compares that with the fused update, bit for bit. */
+static struct result train(struct rig *r, const struct clv_trainer_params *params, const char *model,
                            const float *x, const int32_t *labels, int n, int steps)
 {
+    struct clv_trainer_params p = *params;
+    p.keep_gradients = true;
     struct clv_graph *g = rig_graph(r, model);
     struct clv_trainer *t = NULL;
     struct result res = {0};
-    ok(r->ctx, clv_trainer_create(r->dev, g, p, &t));
+    ok(r->ctx, clv_trainer_create(r->dev, g, &p, &t));
     for (int i = 0; i < steps; i++)
         ok(r->ctx, clv_trainer_step(t, x, labels, n, &res.loss));
     res.weights = rig_weights(r, t, false, &res.n);
