@@ -142,9 +142,7 @@ static inline void wino_filter_adjoint(const vec u[4], vec out[3])
         UNROLL for (int i_ = 0; i_ < (rows_out); i_++) map(half_[i_], (to)[i_]);                   \
     } while (0)
 
-/* B^T d B, A^T m A, A dy A^T, G g G^T, G^T u G. */
-#define WINO_INPUT(d, v) WINO_BOTH_WAYS(wino_input, WINO_T, d, WINO_T, v)
-#define WINO_OUTPUT(m, y) WINO_BOTH_WAYS(wino_output, WINO_T, m, WINO_M, y)
+/* A dy A^T, G g G^T, G^T u G. */
 #define WINO_OUTPUT_ADJOINT(dy, m) WINO_BOTH_WAYS(wino_output_adjoint, WINO_M, dy, WINO_T, m)
 #define WINO_FILTER(g, u) WINO_BOTH_WAYS(wino_filter, 3, g, WINO_T, u)
 #define WINO_FILTER_ADJOINT(u, dg) WINO_BOTH_WAYS(wino_filter_adjoint, WINO_T, u, 3, dg)

@@ -44,7 +44,7 @@ struct clv_trainer_params {
                              * softmax: categorical_crossentropy, sigmoid: binary_crossentropy,
                              * else mean_squared_error */
     double clip_norm;       /* clip the gradients' global norm; 0 = off */
-    bool keep_gradients;    /* for clv_trainer_get_gradient(): else large layers update their weights as
+    bool keep_gradients;    /* for clv_trainer_get_gradient(): else dense layers update their weights as
                              * part of their backward step, to the same bits, and keep no gradient */
     enum clv_gemm_mode gemm; /* AUTO: CLBlast where it was measured (clv_tune_params.clblast) and what it
                              * saves over planned_steps is more than building it costs */

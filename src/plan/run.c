@@ -43,9 +43,9 @@ static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r,
 {
     CLV_TRY(upload(p, r, up));
     const bool prepared = !p->params.training && p->prepared == p->store->version;
-    CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n, prepared));
-    if (p->params.training)
+    if (p->params.training) /* a step that fails halfway may have changed weights, too */
         p->store->version++;
+    CLV_TRY(clv_steps_enqueue(p->dev, &p->steps, 0, p->steps.n, prepared));
     p->prepared = p->store->version;
     CLV_TRY(read_back(p, p->output, r->output));
     if (p->loss)

@@ -163,9 +163,10 @@ enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry)
     for (int i = 0; i < s->n_segments; i++) {
         struct clv_tensor *grad = &s->segment[i].grad;
         const int64_t count = place_gradients(s, i);
-        bytes += (uint64_t)count * 4;
-        if (!grad->buffer)
+        if (!grad->buffer) {
+            bytes += (uint64_t)count * 4;
             *grad = array(count, "gradients");
+        }
         if (dry)
             continue;
         if (grad->c != count)

@@ -12,15 +12,16 @@
 enum clv_err clv_trainer_choices(struct clv_trainer *t, bool training, struct clv_choices *into)
 {
     struct clv_plan_params params;
-    struct clv_plan *plan = NULL;
+    struct clv_plan *dry = NULL;
     clv_trainer_plan_params(t, training, &params);
     params.dry = true;
-    CLV_TRY(clv_plan_create(t->dev, t->graph, t->store, &params, &plan));
-    const struct clv_choices *c = clv_plan_choices(plan);
+    if (!t->plan[training])
+        CLV_TRY(clv_plan_create(t->dev, t->graph, t->store, &params, &dry));
+    const struct clv_choices *c = clv_plan_choices(dry ? dry : t->plan[training]);
     enum clv_err e = CLV_OK;
     for (int i = 0; i < c->n && !e; i++)
         e = clv_choices_add(into, &c->item[i].problem, &c->item[i].choice, &t->ctx->err);
-    clv_plan_destroy(&plan);
+    clv_plan_destroy(&dry);
     return e;
 }
 

@@ -29,10 +29,19 @@ enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i, stru
     return CLV_OK;
 }
 
+static enum clv_err holds_numbers(struct clv_trainer *t)
+{
+    if (t->params.plan_only)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG,
+                        "this trainer was made with plan_only: it holds no numbers");
+    return CLV_OK;
+}
+
 enum clv_err clv_trainer_get_weight(struct clv_trainer *t, size_t i, float *host)
 {
     struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
+    CLV_TRY(holds_numbers(t));
     return clv_store_read(t->store, &p->value, host);
 }
 
@@ -47,6 +56,7 @@ enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *ho
 {
     struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
+    CLV_TRY(holds_numbers(t));
     if (t->params.inference_only)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
     if (p->fused)

@@ -182,15 +182,15 @@ enum clv_err clv_tuning_path(struct clv_context *ctx, char **ret)
     return *ret ? CLV_OK : clv_fail_nomem(&ctx->err, "a path");
 }
 
-/* The file as text without zero bytes, which would hide what follows; "" if there is none.
- * malloc'ed. */
-static enum clv_err read_text(struct clv_context *ctx, const char *path, char **ret)
+/* The file as text without zero bytes, which would hide what follows; "" if there is none, or if it
+ * cannot be read and need not be. malloc'ed. */
+static enum clv_err read_text(struct clv_context *ctx, const char *path, bool must, char **ret)
 {
     unsigned char *data = NULL;
     size_t size = 0;
     if (clv_file_exists(path)) {
         const enum clv_err e = clv_file_read(path, &data, &size, &ctx->err);
-        if (e == CLV_ERR_NOMEM)
+        if (e == CLV_ERR_NOMEM || (e && must))
             return e;
         if (e)
             clv_log(ctx, CLV_LOG_WARN, "what was tuned is not used: %s", ctx->err.text);
@@ -207,7 +207,7 @@ static enum clv_err load(struct clv_device *dev, const char *path, const char *o
     struct clv_context *ctx = clv_device_context(dev);
     struct reading r = {.err = &ctx->err, .owner = owner, .into = ret};
     char *text = NULL;
-    CLV_TRY(read_text(ctx, path, &text));
+    CLV_TRY(read_text(ctx, path, false, &text));
     const enum clv_err e = each_line(text, take_line, &r);
     free(text);
     if (r.damaged)
@@ -259,7 +259,7 @@ static enum clv_err merge(struct clv_context *ctx, const char *path, const char 
     struct clv_str out = {0};
     struct merging m = {.owner = owner, .ours = t, .out = &out};
     char *text = NULL;
-    CLV_TRY(read_text(ctx, path, &text));
+    CLV_TRY(read_text(ctx, path, true, &text)); /* others' lines must not be lost */
     clv_str_add(&out, head);
     enum clv_err e = each_line(text, keep_line, &m);
     free(text);

@@ -54,7 +54,6 @@ CLV_CHECK enum clv_err clv_tuning_builtin(struct clv_device *dev, struct clv_tun
 
 /* ---- for lowering ---- */
 
-/* Lines whose problem begins with CLV_TUNED_CLBLAST hold the seconds of a run and of the build. */
 /* What shipped lines say, then what the file's say. */
 CLV_CHECK enum clv_err clv_tuning_select(struct clv_device *dev, const struct clv_tuning *own,
                                          struct clv_selection *ret);

@@ -241,8 +241,10 @@ char *clv_tune_export(struct clv_device *dev)
 {
     struct clv_tuning t = {0};
     struct clv_str s = {0};
-    if (clv_tuning_load(dev, &t))
+    if (clv_tuning_load(dev, &t)) {
+        clv_tuning_finish(&t);
         return NULL;
+    }
     for (int i = 0; i < t.n; i++)
         if (strncmp(t.line[i].problem, CLV_TUNED_CLBLAST, strlen(CLV_TUNED_CLBLAST)) != 0)
             clv_tuning_print(&s, &t.line[i]);
