@@ -4,6 +4,7 @@
 #include "clv_config.h"
 #include "device/poclcache.h"
 #include "device/wire.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,14 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
 #define POCL_VARIABLE "POCL_CACHE_DIR"
-enum { MAX_WORKERS = 32, SOCKET_SECONDS = 5 };
+#define WORK_SUFFIX ".work-"
+enum { MAX_WORKERS = 32, SOCKET_SECONDS = 5, ABANDONED_SECONDS = 3600 };
 
 struct worker {
     pid_t pid;
@@ -125,10 +129,10 @@ static bool spawn(const char *program, int socket, char *const *env, pid_t *pid)
 static bool make_socket(int pair[2])
 {
     const struct timeval limit = {.tv_sec = SOCKET_SECONDS};
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+    /* Closed in whatever another thread starts meanwhile: else a worker would not see its end. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return false;
-    if (fcntl(pair[0], F_SETFD, FD_CLOEXEC) || fcntl(pair[1], F_SETFD, FD_CLOEXEC) ||
-        setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+    if (setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
         setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit))) {
         close(pair[0]);
         close(pair[1]);
@@ -158,7 +162,7 @@ static bool start(struct run *r, unsigned index)
     char **env = environ, *own = NULL;
     int pair[2];
     if (p->pocl_dir) {
-        w.pocl_dir = clv_strdupf("%s.work-%ld-%u", p->pocl_dir, (long)getpid(), index);
+        w.pocl_dir = clv_strdupf("%s" WORK_SUFFIX "%ld-%u", p->pocl_dir, (long)getpid(), index);
         if (!w.pocl_dir || clv_mkdirs(w.pocl_dir, NULL) ||
             !(env = make_environment(w.pocl_dir, &own))) {
             free(w.pocl_dir);
@@ -266,9 +270,40 @@ static void step(struct run *r)
     }
 }
 
+/* A folder whose process has gone; its age guards those of processes that cannot be seen from here. */
+static bool abandoned(const char *path, const char *suffix)
+{
+    struct stat st;
+    const long pid = strtol(suffix, NULL, 10);
+    return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH && !stat(path, &st) &&
+           time(NULL) - st.st_mtime > ABANDONED_SECONDS;
+}
+
+/* What processes that were killed while their workers built have left. */
+static void sweep(const struct clv_pool *p)
+{
+    const char *slash = strrchr(p->pocl_dir, '/');
+    char *parent = slash ? clv_strdupf("%.*s", (int)(slash - p->pocl_dir), p->pocl_dir) : NULL;
+    char *prefix = slash ? clv_strdupf("%s" WORK_SUFFIX, slash + 1) : NULL;
+    DIR *dir = parent && prefix ? opendir(parent) : NULL;
+    for (const struct dirent *d; dir && (d = readdir(dir));) {
+        const size_t n = strlen(prefix);
+        char *path = strncmp(d->d_name, prefix, n) ? NULL : clv_path_join(parent, d->d_name);
+        if (path && abandoned(path, d->d_name + n))
+            clv_poclcache_remove(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    free(parent);
+    free(prefix);
+}
+
 void clv_pool_run(const struct clv_pool *p, const struct clv_str *jobs, size_t n)
 {
     struct run r = {.pool = p, .jobs = jobs, .n_jobs = n};
+    if (p->pocl_dir)
+        sweep(p);
     for (unsigned i = 0; i < CLV_MIN(p->workers, MAX_WORKERS) && r.next < n; i++) {
         if (!start(&r, i)) {
             clv_log(p->ctx, CLV_LOG_DEBUG, "cannot start %s", p->program);

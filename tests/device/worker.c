@@ -6,8 +6,10 @@
 #include "device/pool.h"
 #include "device/wire.h"
 #include "testdev.h"
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ITEMS = 64 };
@@ -274,4 +276,31 @@ Test(worker, messages_cut_short)
         cr_expect_eq(c, n < s.len ? 0 : 1ull << 40);
     }
     clv_str_finish(&s);
+}
+
+static void old_folder(char path[256], long pid, long age)
+{
+    snprintf(path, 256, "%s.work-%ld-0", getenv("POCL_CACHE_DIR"), pid);
+    const struct timespec then[2] = {{.tv_sec = time(NULL) - age}, {.tv_sec = time(NULL) - age}};
+    cr_assert(!mkdir(path, 0700) && !utimensat(AT_FDCWD, path, then, 0), "%s", path);
+}
+
+/* Folders of a process that was killed go; those that someone may still use stay. */
+Test(worker, sweeps_what_the_killed_left)
+{
+    struct bench b = open_bench(NULL);
+    if (!has_workers() || !getenv("POCL_CACHE_DIR"))
+        cr_skip_test("no worker, or no PoCL cache");
+    const pid_t gone = fork();
+    if (!gone)
+        _exit(0);
+    cr_assert(gone > 0 && waitpid(gone, NULL, 0) == gone);
+    char left[256], recent[256], alive[256], progress[200];
+    old_folder(left, gone, 7200);
+    old_folder(recent, gone + 100000, 60); /* a number that nobody has, most likely */
+    old_folder(alive, getppid(), 7200);
+    build(&b, progress);
+    cr_expect(access(left, F_OK), "%s was left", left);
+    cr_expect(!access(recent, F_OK) && !access(alive, F_OK));
+    close_bench(&b, true);
 }
