@@ -13,7 +13,7 @@
  * miss the few entries for stores in the first level of address translation.
  * group is a multiple of MR. Every sum runs over the input channels in order, whatever the cuts.
  *
- * -D POOL: y = pooled [n][oh / 2][ow / 2][co], and with FLAG_MASK the position of each maximum.
+ * -D POOL: y = pooled [n][oh / 2][ow / 2][co], and with FLAG_SAVE the position of each maximum.
  * -D UNPOOL=1 or 2: x is the gradient behind such a pooling, [n][ih / 2][iw / 2][ci], and `unpool` its
  * mask; 1 where the padding is even, so that a tile begins with a pooled cell, 2 where it is odd. */
 #include "types.cl"
@@ -22,7 +22,6 @@
 #include "contract_epilogue.cl"
 #include "winograd.cl"
 
-enum { FLAG_MASK = 4 };
 #define NO_GRADIENT 4 /* in a mask: a maximum that ReLU cut off */
 
 #define CAT_(a, b) a##b
@@ -250,7 +249,7 @@ static inline void put_rows(const image_out *out, int row, int column, vec y[ROW
             arg = select(arg, (ivec)(NO_GRADIENT), best <= (vec)(0.0f));
         if (whole || (r < out->rows && c < out->columns)) {
             put(out, pixel, best, whole);
-            if (out->flags & FLAG_MASK)
+            if (out->flags & FLAG_SAVE)
                 put_mask(out, pixel, arg, whole);
         }
     }

@@ -79,6 +79,7 @@ CLV_CHECK enum clv_err clv_contract_reduce_weights(struct clv_emit *e, const str
 struct clv_tile {
     int vw, nv, mr; /* floats in a vector, vectors, rows */
 };
+int clv_vector_floats(const struct clv_caps *caps); /* in the device's vectors: 4, 8 or 16 */
 struct clv_tile clv_vector_tile(const struct clv_caps *caps, int columns);
 /* "-DMIN_VECTOR_WIDTH -DMR=6 -DNV=4 -DVW=16"; NULL when out of memory. */
 const char *clv_vector_options(struct clv_emit *e, const struct clv_tile *t, int act_code);
@@ -90,6 +91,8 @@ CLV_CHECK enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct
 /* Backward weights of the winograd schedule (winograd_weights.c). param: outputs of a tile in either
  * direction (2 or 4), rows and vectors of the register tile, tiles summed at a time, input and output
  * channels of a block (multiples of the register tile's rows and lanes). Takes p->pool; wants dz. */
+/* What all three products ask for: 3 x 3, stride 1, no dilation, one group, a CPU. */
+bool clv_winograd_takes(const struct clv_caps *caps, const struct clv_conv *c);
 bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv_conv *c);
 bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c);
 /* m: the tile, 0 = any; false, with param as it was, where it does not fit. */

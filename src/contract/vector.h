@@ -6,7 +6,6 @@
 
 #include "contract/schedule.h"
 
-int clv_vector_floats(const struct clv_caps *caps); /* in the device's vectors: 4, 8 or 16 */
 /* Whether a register tile leaves registers for what it is fed from. */
 bool clv_vector_tile_fits(const struct clv_caps *caps, const struct clv_tile *tile);
 /* Local memory that a work-item may take: leaves the filters room in the second-level cache. */

@@ -21,7 +21,6 @@ enum { TILE, ROWS, VECTORS, GROUP, BLOCKS, PIECE };
 enum {
     LOCAL_BYTES = 1 << 20,  /* of scratch: leaves the filters room in the second-level cache */
     PIECE_BYTES = 32 << 10, /* of filters in the first-level cache */
-    FLAG_MASK = 4,          /* beside CLV_EPILOGUE_ in the kernel's flags */
 };
 
 /* Estimated cycles, as measured on AVX-512 with two multiply-adds a cycle. */
@@ -132,13 +131,17 @@ static double best_of(const struct clv_caps *caps, const struct clv_conv *c, int
 
 static const int tile_sizes[] = {4, 2};
 
+bool clv_winograd_takes(const struct clv_caps *caps, const struct clv_conv *c)
+{
+    return !caps->gpu_path && c->kh == 3 && c->kw == 3 && c->sh == 1 && c->sw == 1 && c->dh == 1 &&
+           c->dw == 1 && c->groups == 1;
+}
+
 static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
 {
     if (product == CLV_PRODUCT_WEIGHTS)
         return clv_winograd_weights_supports(caps, c);
-    if (caps->gpu_path || c->kh != 3 || c->kw != 3 ||
-        c->sh != 1 || c->sw != 1 || c->dh != 1 || c->dw != 1 || c->groups != 1 ||
-        (int64_t)c->ci * c->co > INT32_MAX / 9)
+    if (!clv_winograd_takes(caps, c) || (int64_t)c->ci * c->co > INT32_MAX / 9)
         return false;
     const struct clv_conv q = product_conv(c, product);
     int param[CLV_CHOICE_PARAMS];
@@ -290,7 +293,8 @@ static struct operands operands_of(const struct clv_contract *p, bool back)
         .mask = p->pool ? p->mask : NULL,
         .x_pitch = clv_x_pitch(p, p->x),
         .y_pitch = clv_y_pitch(p, p->y),
-        .flags = clv_contract_flags(p->act, false) | (p->pool && p->mask ? FLAG_MASK : 0),
+        .flags = clv_contract_flags(p->act, false) |
+                 (p->pool && p->mask ? CLV_EPILOGUE_SAVE : 0),
         .act = p->act,
     };
 }

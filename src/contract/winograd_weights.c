@@ -31,11 +31,6 @@ static const struct {
     {0, 6, 2, 1.0},  {0, 12, 1, 0.9},  {0, 6, 1, 0.7},   {0, 3, 4, 0.95},
 };
 
-static int vector_floats(const struct clv_caps *caps)
-{
-    return clv_vector_tile(caps, 1).vw;
-}
-
 struct plan {
     struct clv_tile tile;
     int m, points, chunk, ci_block, co_block;
@@ -47,7 +42,7 @@ struct plan {
 static struct plan plan_of(const struct clv_caps *caps, const struct clv_conv *c, bool pool,
                            int batch, const int *param)
 {
-    struct plan f = {.tile = {.vw = vector_floats(caps), .nv = param[VECTORS], .mr = param[ROWS]},
+    struct plan f = {.tile = {.vw = clv_vector_floats(caps), .nv = param[VECTORS], .mr = param[ROWS]},
                      .m = param[TILE],
                      .points = (param[TILE] + 2) * (param[TILE] + 2),
                      .chunk = param[CHUNK],
@@ -89,7 +84,7 @@ static int chunk_of(const struct clv_caps *caps, int m, int x_wide, int co_block
 {
     const int64_t budget = CLV_MIN((int64_t)caps->local_bytes, (int64_t)PANEL_BYTES);
     const int64_t floats = budget / (int64_t)sizeof(float) / ((m + 2) * (m + 2) + 1);
-    const int64_t tiles = (floats - 2 * STEP_PAD - vector_floats(caps)) / (x_wide + co_block);
+    const int64_t tiles = (floats - 2 * STEP_PAD - clv_vector_floats(caps)) / (x_wide + co_block);
     return (int)CLV_MIN(tiles, MAX_CHUNK);
 }
 
@@ -97,7 +92,7 @@ static int chunk_of(const struct clv_caps *caps, int m, int x_wide, int co_block
 static void try_blocks(const struct clv_caps *caps, const struct clv_conv *c, int m, size_t reg,
                        double *best_cost, int *best)
 {
-    const int mr = registers[reg].mr, nv = registers[reg].nv, vw = vector_floats(caps);
+    const int mr = registers[reg].mr, nv = registers[reg].nv, vw = clv_vector_floats(caps);
     int ci_blocks = (int)clv_div_up(c->ci, MAX_BLOCK), ci_block, co_block;
     do {
         ci_block = block_of(c->ci, ci_blocks++, mr);
@@ -122,7 +117,7 @@ static void try_blocks(const struct clv_caps *caps, const struct clv_conv *c, in
 /* only: the tile, 0 = any. False where nothing fits into local memory. */
 static bool choose(const struct clv_caps *caps, const struct clv_conv *c, int only, int *param)
 {
-    const int wanted = vector_floats(caps) == 16 ? 16 : 0;
+    const int wanted = clv_vector_floats(caps) == 16 ? 16 : 0;
     double cost = 0;
     for (int m = 4; m >= 2; m -= 2)
         for (size_t i = 0; i < CLV_COUNT(registers); i++)
@@ -134,8 +129,7 @@ static bool choose(const struct clv_caps *caps, const struct clv_conv *c, int on
 bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv_conv *c)
 {
     int param[CLV_CHOICE_PARAMS];
-    return !caps->gpu_path && c->groups == 1 && c->kh == 3 && c->kw == 3 && c->sh == 1 &&
-           c->sw == 1 && c->dh == 1 && c->dw == 1 && choose(caps, c, 0, param);
+    return clv_winograd_takes(caps, c) && choose(caps, c, 0, param);
 }
 
 bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c)
@@ -168,7 +162,7 @@ int clv_winograd_weights_candidates(const struct clv_caps *caps, const struct cl
                                     int (*param)[CLV_CHOICE_PARAMS], int max)
 {
     static const int chunks[] = {24, 32, 40, 64, 96};
-    const int wanted = vector_floats(caps) == 16 ? 16 : 0;
+    const int wanted = clv_vector_floats(caps) == 16 ? 16 : 0;
     int one[CLV_CHOICE_PARAMS], n = 0;
     for (int m = 4; m >= 2; m -= 2)
         for (size_t i = 0; i < CLV_COUNT(registers); i++) {
