@@ -34,7 +34,24 @@ enum clv_err clv_lock_take(struct clv_lock *l, const char *path, double seconds,
     return CLV_OK;
 }
 
+enum clv_err clv_lock_dir(struct clv_lock *l, const char *path, struct clv_error *err)
+{
+    char reason[128];
+    l->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (l->fd < 0)
+        return clv_fail(err, CLV_ERR_IO, "cannot open %s: %s", path, clv_errno_text(reason, errno));
+    if (!flock(l->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return CLV_OK;
+    close(l->fd);
+    l->fd = -1;
+    return clv_fail(err, CLV_ERR_WRITE,
+                    "%s: another process trains into this folder; wait for its end or choose another",
+                    path);
+}
+
 void clv_lock_release(struct clv_lock *l)
 {
-    close(l->fd);
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
 }

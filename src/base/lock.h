@@ -11,6 +11,10 @@ struct clv_lock {
 };
 CLV_CHECK enum clv_err clv_lock_take(struct clv_lock *l, const char *path, double seconds,
                                      struct clv_error *err);
+/* Locks a folder itself, without a file in it, at once or not at all: CLV_ERR_WRITE says that another
+ * process works in it. File systems that lock no folders (some of the network's) let everybody in. */
+CLV_CHECK enum clv_err clv_lock_dir(struct clv_lock *l, const char *path, struct clv_error *err);
+/* {.fd = -1} holds nothing. */
 void clv_lock_release(struct clv_lock *l);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/str.h"
 #include "train/trainer.h"
 #include <clavicle/model.h>
@@ -90,6 +91,7 @@ struct clv_run_job {
     char *model_text, *model_name, *data_path,
         *optimizer; /* owners of what config borrows in a new run */
     bool made_dir;
+    struct clv_lock lock; /* of the folder, before anything in it is read or written */
     struct clv_safetensors *last; /* resuming: the checkpoint; NULL = none was written yet */
     struct clv_data *data;
     struct clv_graph *graph;

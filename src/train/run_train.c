@@ -305,7 +305,8 @@ static enum clv_err train(struct clv_run_job *j)
 enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params *params,
                            struct clv_run_result *result)
 {
-    struct clv_run_job j = {.ctx = ctx, .params = params, .result = result, .state.best = NAN};
+    struct clv_run_job j = {.ctx = ctx, .params = params, .result = result, .lock.fd = -1,
+                            .state.best = NAN};
     if (result)
         *result = (struct clv_run_result){.stop_reason = "failed", .best_value = NAN};
     const enum clv_err e = train(&j);
@@ -317,6 +318,7 @@ enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params 
     clv_device_close(&j.dev);
     clv_safetensors_close(&j.last);
     clv_data_close(&j.data);
+    clv_lock_release(&j.lock);
     clv_run_history_finish(&j.history);
     clv_run_config_finish(&j.config);
     clv_run_paths_finish(&j.paths);

@@ -1,5 +1,6 @@
 /* What a training refuses, and that it does so before it touches anything. */
 #define _XOPEN_SOURCE 700 /* nftw, in tmp.h */
+#include "base/lock.h"
 #include "runs.h"
 
 static void refused(struct runs *r, const struct clv_run_params *p, enum clv_err code,
@@ -146,6 +147,29 @@ Test(run_refuse, resuming_on_something_else)
     json_decref(config);
     unlink(P(&r, "data/A/000.png"));
     refused(&r, &p, CLV_ERR_MISMATCH, "data have changed");
+    runs_end(&r);
+}
+
+Test(run_refuse, a_folder_that_another_training_holds)
+{
+    struct runs r;
+    struct clv_run_result result = {0};
+    struct clv_error err = {0};
+    struct clv_lock lock;
+    char path[256];
+    runs_begin(&r);
+    struct clv_run_params p = PARAMS(&r, "run");
+    r.cancel_at = 10;
+    cr_assert_eq(clv_run_train(r.ctx, &p, &result), CLV_ERR_CANCELLED);
+    r.cancel_at = 0;
+    cr_assert_eq(clv_lock_dir(&lock, P(&r, "run"), &err), CLV_OK, "%s", err.text);
+    const struct clv_run_params resume = {.resume = runs_path(&r, "run", path),
+                                          .device = runs_device()};
+    refused(&r, &resume, CLV_ERR_WRITE, "another process");
+    p.force = true;
+    refused(&r, &p, CLV_ERR_WRITE, "another process");
+    clv_lock_release(&lock);
+    ok(r.ctx, clv_run_train(r.ctx, &resume, &result));
     runs_end(&r);
 }
 
