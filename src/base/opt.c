@@ -498,6 +498,28 @@ static size_t edit_distance(const char *a, const char *b)
     return row[n];
 }
 
+enum clv_err clv_opt_choose(const char *what, const char *text, const char *const *names, size_t n,
+                            size_t *index, const char **options, struct clv_error *err)
+{
+    const struct span word = {text, strcspn(text, " \t")};
+    char copy[WORD_MAX];
+    for (size_t i = 0; i < n; i++)
+        if (span_is(word, names[i])) {
+            *index = i;
+            *options = text + word.n;
+            return CLV_OK;
+        }
+    const char *near = span_copy(word, copy, sizeof copy) ? clv_nearest(copy, names, n) : NULL;
+    struct clv_str list = {0};
+    for (size_t i = 0; i < n; i++)
+        clv_str_addf(&list, "%s%s", i ? ", " : "", names[i]);
+    const enum clv_err e = clv_fail(err, CLV_ERR_ARG, "unknown %s '%.*s'%s%s%s; known: %s", what,
+                                    (int)CLV_MIN(word.n, 40), text, near ? "; did you mean " : "",
+                                    near ? near : "", near ? "?" : "", list.text ? list.text : "");
+    clv_str_finish(&list);
+    return e;
+}
+
 const char *clv_nearest(const char *word, const char *const *names, size_t n)
 {
     const size_t length = strlen(word);

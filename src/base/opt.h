@@ -53,6 +53,13 @@ void clv_opt_print(const struct clv_opt *opts, const void *params, bool all, str
 /* "  filters=INT  number of output channels (1..65536, required)" a line per option. */
 void clv_opt_help(const struct clv_opt *opts, struct clv_str *out);
 
+/* The owner of a table, the first word of "adam learning_rate=0.01", among names[0..n-1]: its index, and
+ * the options behind it (within text). An unknown word is CLV_ERR_ARG with the nearest name and the list;
+ * `what` says what was looked for ("optimizer"). */
+CLV_CHECK enum clv_err clv_opt_choose(const char *what, const char *text, const char *const *names,
+                                      size_t n, size_t *index, const char **options,
+                                      struct clv_error *err);
+
 /* Nearest of n names by edit distance, NULL if none is near: for "did you mean". */
 const char *clv_nearest(const char *word, const char *const *names, size_t n);
 

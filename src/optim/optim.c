@@ -15,37 +15,19 @@ const struct clv_optim *const clv_optims[] = {
     NULL};
 #undef CLV_OPTIM
 
-const struct clv_optim *clv_optim_find(const char *name)
-{
-    for (int i = 0; clv_optims[i]; i++)
-        if (!strcmp(clv_optims[i]->name, name))
-            return clv_optims[i];
-    return NULL;
-}
-
 enum clv_err clv_optim_parse(const char *text, const struct clv_optim **optim, void **params,
                              struct clv_error *err)
 {
-    char name[32];
-    const size_t len = strcspn(text, " \t");
-    if (len >= sizeof name)
-        return clv_fail(err, CLV_ERR_ARG, "unknown optimizer '%.40s...'", text);
-    memcpy(name, text, len);
-    name[len] = 0;
-    const struct clv_optim *o = clv_optim_find(name);
-    if (!o) {
-        struct clv_str known = {0};
-        for (int i = 0; clv_optims[i]; i++)
-            clv_str_addf(&known, "%s%s", i ? ", " : "", clv_optims[i]->name);
-        clv_fail(err, CLV_ERR_ARG, "unknown optimizer '%s'; known: %s", name,
-                 known.text ? known.text : "");
-        clv_str_finish(&known);
-        return CLV_ERR_ARG;
-    }
+    const char *names[CLV_COUNT(clv_optims)], *options;
+    size_t n = 0, i;
+    for (; clv_optims[n]; n++)
+        names[n] = clv_optims[n]->name;
+    CLV_TRY(clv_opt_choose("optimizer", text, names, n, &i, &options, err));
+    const struct clv_optim *o = clv_optims[i];
     void *p = calloc(1, o->params_size);
     if (!p)
         return clv_fail_nomem(err, "the optimizer");
-    const enum clv_err e = clv_opt_parse(o->opts, p, o->name, text + len, err);
+    const enum clv_err e = clv_opt_parse(o->opts, p, o->name, options, err);
     if (e) {
         free(p);
         return e;

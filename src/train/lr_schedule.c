@@ -3,7 +3,6 @@
 #include "base/opt.h"
 #include "base/util.h"
 #include <math.h>
-#include <string.h>
 
 #define FIELD(f) offsetof(struct clv_lr_schedule, f)
 #define WARMUP {"warmup", "steps over which the rate rises from 0", CLV_OPT_INT, FIELD(warmup), "0", 0, 1e9}
@@ -33,15 +32,13 @@ enum clv_err clv_lr_schedule_parse(const char *text, struct clv_lr_schedule *ret
 {
     if (!text || !*text)
         text = "constant";
-    const size_t len = strcspn(text, " \t");
-    for (size_t i = 0; i < CLV_COUNT(kinds); i++) {
-        if (strlen(kinds[i].name) != len || strncmp(kinds[i].name, text, len))
-            continue;
-        *ret = (struct clv_lr_schedule){.kind = (enum clv_lr_kind)i};
-        return clv_opt_parse(kinds[i].opts, ret, kinds[i].name, text + len, err);
-    }
-    return clv_fail(err, CLV_ERR_ARG,
-                    "unknown schedule '%.*s'; known: constant, step, cosine, plateau", (int)len, text);
+    const char *names[CLV_COUNT(kinds)], *options;
+    size_t kind;
+    for (size_t i = 0; i < CLV_COUNT(kinds); i++)
+        names[i] = kinds[i].name;
+    CLV_TRY(clv_opt_choose("schedule", text, names, CLV_COUNT(kinds), &kind, &options, err));
+    *ret = (struct clv_lr_schedule){.kind = (enum clv_lr_kind)kind};
+    return clv_opt_parse(kinds[kind].opts, ret, names[kind], options, err);
 }
 
 double clv_lr_schedule_factor(const struct clv_lr_schedule *s, uint64_t step, int epoch, double progress,

@@ -33,21 +33,12 @@ static enum clv_err copy_params(struct clv_trainer *t, const struct clv_trainer_
     return CLV_OK;
 }
 
+enum { MAX_LOSSES = 64 };
+
 /* What a network's output asks for when nothing was said. */
 static const char *default_loss(const struct clv_node *output)
 {
     return output->op->default_loss ? output->op->default_loss : "mean_squared_error";
-}
-
-static enum clv_err unknown_loss(struct clv_context *ctx, const char *name)
-{
-    struct clv_str known = {0};
-    for (int i = 0; clv_ops[i]; i++)
-        if (clv_ops[i]->flags & CLV_OP_LOSS)
-            clv_str_addf(&known, "%s%s", known.len ? ", " : "", clv_ops[i]->name);
-    clv_fail(&ctx->err, CLV_ERR_ARG, "unknown loss '%s'; known: %s", name, known.text ? known.text : "");
-    clv_str_finish(&known);
-    return CLV_ERR_ARG;
 }
 
 enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph, const char *text,
@@ -56,16 +47,13 @@ enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph, cons
     CLV_TRY(clv_graph_check(graph));
     if (!text || !*text)
         text = default_loss(graph->output);
-    const size_t len = strcspn(text, " \t");
-    char name[64];
-    if (len >= sizeof name)
-        return clv_fail(&ctx->err, CLV_ERR_ARG, "unknown loss '%.40s...'", text);
-    memcpy(name, text, len);
-    name[len] = 0;
-    const struct clv_op *op = clv_op_find(name);
-    if (!op || !(op->flags & CLV_OP_LOSS))
-        return unknown_loss(ctx, name);
-    *ret = clv_graph_add(graph, name, NULL, &graph->output, 1, text + len);
+    const char *names[MAX_LOSSES], *options;
+    size_t n = 0, chosen;
+    for (int i = 0; clv_ops[i] && n < MAX_LOSSES; i++)
+        if (clv_ops[i]->flags & CLV_OP_LOSS)
+            names[n++] = clv_ops[i]->name;
+    CLV_TRY(clv_opt_choose("loss", text, names, n, &chosen, &options, &ctx->err));
+    *ret = clv_graph_add(graph, names[chosen], NULL, &graph->output, 1, options);
     return clv_graph_check(graph);
 }
 

@@ -203,3 +203,25 @@ Test(opt, nearest)
     word[199] = '\0';
     cr_assert_null(clv_nearest(word, names, 4));
 }
+
+Test(opt, choose_takes_the_first_word)
+{
+    static const char *const names[] = {"adam", "sgd", "rmsprop"};
+    struct clv_error err = {0};
+    const char *options = NULL;
+    size_t i = 9;
+    cr_assert_eq(clv_opt_choose("optimizer", "sgd momentum=0.9", names, 3, &i, &options, &err), CLV_OK);
+    cr_expect_eq(i, 1);
+    cr_expect_str_eq(options, " momentum=0.9");
+    cr_assert_eq(clv_opt_choose("optimizer", "adam", names, 3, &i, &options, &err), CLV_OK);
+    cr_expect_eq(i, 0);
+    cr_expect_str_empty(options);
+    cr_assert_eq(clv_opt_choose("optimizer", "rmsprob decay=1", names, 3, &i, &options, &err), CLV_ERR_ARG);
+    cr_expect_str_eq(err.text,
+                     "unknown optimizer 'rmsprob'; did you mean rmsprop?; known: adam, sgd, rmsprop");
+    cr_assert_eq(clv_opt_choose("optimizer", "", names, 3, &i, &options, &err), CLV_ERR_ARG);
+    char word[300];
+    memset(word, 'a', sizeof word - 1);
+    word[sizeof word - 1] = 0;
+    cr_assert_eq(clv_opt_choose("optimizer", word, names, 3, &i, &options, &err), CLV_ERR_ARG);
+}
