@@ -1,5 +1,6 @@
 /* The vector schedule's forward product, and data as forward convolutions of dz: one for each phase
  * of a stride. See cl/contract_vector_forward.cl. */
+#include "contract/forward_job.h"
 #include "contract/vector.h"
 
 #include <string.h>
@@ -15,17 +16,7 @@ enum {
     ITEMS_WANTED = 64, /* below that, filter blocks become items of their own */
     MAX_ROWS = 6,      /* of cells in an item, by default */
     MAX_RUN = 16,      /* of K that is unrolled whole */
-    MAX_PHASES = 16,
-    STEPS = 4, /* of K that the kernel takes at a time */
-};
-
-/* A forward convolution as the kernel sees it: of x, or of dz for one phase of the data product. */
-struct job {
-    struct clv_conv conv;
-    bool pool, unpool;          /* of the output; of the input */
-    int image, first, row, col; /* where its pixels lie in the output, in pixels */
-    /* Where its filters come from: tap (h, w) is src[base + h * step_h + w * step_w + ...] */
-    int base, step_h, step_w, step_r, step_o;
+    STEPS = 4,         /* of K that the kernel takes at a time */
 };
 
 struct plan {
@@ -35,89 +26,6 @@ struct plan {
     int strip, strips, row_group, blocks_per_item, piece_segs, piece_k, run;
     bool direct, pool;
 };
-
-/* ---- data as forward convolutions ---- */
-
-static int gcd(int a, int b)
-{
-    return b ? gcd(b, a % b) : a;
-}
-
-/* The taps of one axis that reach input positions at + q * stride: first, first + step, ... */
-struct taps {
-    int first, step, n, pad, dilation;
-};
-
-static struct taps taps_of(int at, int k, int stride, int dilation, int pad)
-{
-    const int step = stride / gcd(stride, dilation);
-    struct taps t = {.step = step, .dilation = step * dilation / stride};
-    while (t.first < CLV_MIN(step, k) && (at + pad - t.first * dilation) % stride)
-        t.first++;
-    if (t.first == CLV_MIN(step, k))
-        return (struct taps){.step = step, .dilation = 1};
-    t.n = (int)clv_div_up(k - t.first, step);
-    t.pad = (t.n - 1) * t.dilation - (at + pad - t.first * dilation) / stride;
-    return t;
-}
-
-/* Input pixels (row + i * sh, col + j * sw) of dx: a convolution of dz with stride 1 by the taps
- * that reach them, from last to first. */
-static struct job data_job(const struct clv_conv *c, bool pool, int row, int col)
-{
-    const struct taps h = taps_of(row, c->kh, c->sh, c->dh, c->pt);
-    const struct taps w = taps_of(col, c->kw, c->sw, c->dw, c->pl);
-    const bool none = h.n == 0 || w.n == 0;
-    const int tap = c->ci * c->co;
-    return (struct job){
-        .conv = {.ih = c->oh,
-                 .iw = c->ow,
-                 .ci = c->co,
-                 .oh = (int)clv_div_up(c->ih - row, c->sh),
-                 .ow = (int)clv_div_up(c->iw - col, c->sw),
-                 .co = c->ci,
-                 .kh = none ? 0 : h.n,
-                 .kw = none ? 1 : w.n,
-                 .sh = 1,
-                 .sw = 1,
-                 .dh = h.dilation,
-                 .dw = w.dilation,
-                 .pt = h.pad,
-                 .pl = w.pad,
-                 .groups = 1},
-        .unpool = pool,
-        .image = c->ih * c->iw,
-        .first = row * c->iw + col,
-        .row = c->sh * c->iw,
-        .col = c->sw,
-        .base = none
-                    ? 0
-                    : ((h.first + (h.n - 1) * h.step) * c->kw + w.first + (w.n - 1) * w.step) * tap,
-        .step_h = -h.step * c->kw * tap,
-        .step_w = -w.step * tap,
-        .step_r = 1,
-        .step_o = c->co,
-    };
-}
-
-static struct job forward_job(const struct clv_conv *c, bool pool)
-{
-    const int tap = c->ci * c->co, w = pool ? c->ow / 2 : c->ow;
-    return (struct job){.conv = *c,
-                        .pool = pool,
-                        .image = (pool ? c->oh / 2 : c->oh) * w,
-                        .row = w,
-                        .col = 1,
-                        .step_h = c->kw * tap,
-                        .step_w = tap,
-                        .step_r = c->co,
-                        .step_o = 1};
-}
-
-static struct job job_of(const struct clv_conv *c, enum clv_product product)
-{
-    return product == CLV_PRODUCT_DATA ? data_job(c, false, 0, 0) : forward_job(c, false);
-}
 
 /* ---- planning ---- */
 
@@ -160,8 +68,8 @@ static void cut_pieces(struct plan *f, const struct clv_conv *c, int piece)
     }
 }
 
-static struct plan plan_of(const struct clv_caps *caps, const struct job *job, bool dense_pixels,
-                           const int *param)
+static struct plan plan_of(const struct clv_caps *caps, const struct clv_forward_job *job,
+                           bool dense_pixels, const int *param)
 {
     const struct clv_conv *c = &job->conv;
     struct plan f = {
@@ -211,7 +119,8 @@ static double waste_of(const struct plan *f, const struct clv_conv *c)
            (f->direct ? 0 : 0.02 * (rows + (c->kh - 1) * c->dh) / rows);
 }
 
-static void choose(const struct clv_caps *caps, const struct job *job, int batch, int *param)
+static void choose(const struct clv_caps *caps, const struct clv_forward_job *job, int batch,
+                   int *param)
 {
     const struct clv_conv *c = &job->conv;
     choose_tile(caps, c->co, param);
@@ -244,9 +153,9 @@ static void choose(const struct clv_caps *caps, const struct job *job, int batch
 bool clv_vector_forward_supports(const struct clv_caps *caps, const struct clv_conv *c,
                                  enum clv_product product)
 {
-    if (c->groups != 1 || (product == CLV_PRODUCT_DATA && c->sh * c->sw > MAX_PHASES))
+    if (c->groups != 1 || (product == CLV_PRODUCT_DATA && c->sh * c->sw > CLV_DATA_PHASES))
         return false;
-    const struct job job = job_of(c, product);
+    const struct clv_forward_job job = clv_first_job_of(c, product);
     int param[CLV_CHOICE_PARAMS] = {0};
     choose_tile(caps, job.conv.co, param);
     param[STRIP] = param[ROWS] = param[BLOCKS] = param[PIECE] = 1;
@@ -257,7 +166,7 @@ bool clv_vector_forward_supports(const struct clv_caps *caps, const struct clv_c
 void clv_vector_forward_defaults(const struct clv_caps *caps, const struct clv_conv *c,
                                  enum clv_product product, int batch, int param[CLV_CHOICE_PARAMS])
 {
-    const struct job job = job_of(c, product);
+    const struct clv_forward_job job = clv_first_job_of(c, product);
     choose(caps, &job, batch, param);
 }
 
@@ -267,7 +176,7 @@ int clv_vector_forward_candidates(const struct clv_caps *caps, const struct clv_
 {
     static const int tiles[][2] = {{2, 12}, {1, 12}, {3, 8}, {2, 8}, {4, 4}};
     static const int rows[] = {1, 2, 4, 6}, pieces[] = {96, 192, 288};
-    const struct job job = job_of(c, product);
+    const struct clv_forward_job job = clv_first_job_of(c, product);
     int base[CLV_CHOICE_PARAMS] = {0}, n = 0;
     choose(caps, &job, batch, base);
     for (size_t i = 0; i < CLV_COUNT(tiles); i++)
@@ -289,7 +198,8 @@ int clv_vector_forward_candidates(const struct clv_caps *caps, const struct clv_
 /* ---- emitting ---- */
 
 static enum clv_err emit_pack(struct clv_emit *e, const struct clv_contract *p,
-                              const struct job *job, const struct plan *f, struct clv_tensor **ret)
+                              const struct clv_forward_job *job, const struct plan *f,
+                              struct clv_tensor **ret)
 {
     const struct clv_conv *c = &job->conv;
     const bool data = job->step_r == 1;
@@ -319,8 +229,8 @@ static enum clv_err emit_pack(struct clv_emit *e, const struct clv_contract *p,
                      CLV_I32(job->step_r), CLV_I32(job->step_o), CLV_I32(bias != NULL))});
 }
 
-static const char *options_of(struct clv_emit *e, const struct job *job, const struct plan *f,
-                              enum clv_act act)
+static const char *options_of(struct clv_emit *e, const struct clv_forward_job *job,
+                              const struct plan *f, enum clv_act act)
 {
     const char *tile = clv_vector_options(e, &f->tile, clv_contract_act_code(act));
     if (!tile)
@@ -334,8 +244,8 @@ static const char *options_of(struct clv_emit *e, const struct job *job, const s
 
 /* x and y are what they are for the job: dz and dx for data. */
 static enum clv_err emit_job(struct clv_emit *e, const struct clv_contract *p,
-                             const struct job *job, const int *param, struct clv_tensor *x,
-                             int x_pitch, struct clv_tensor *y, int y_pitch,
+                             const struct clv_forward_job *job, const int *param,
+                             struct clv_tensor *x, int x_pitch, struct clv_tensor *y, int y_pitch,
                              const struct clv_emit_info *info)
 {
     const struct clv_conv *c = &job->conv;
@@ -370,29 +280,19 @@ static enum clv_err emit_job(struct clv_emit *e, const struct clv_contract *p,
 
 enum clv_err clv_vector_forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    const struct job job = forward_job(&p->conv, p->pool);
+    const struct clv_forward_job job = clv_forward_job_of(&p->conv, p->pool);
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_FORWARD, "forward");
     return emit_job(e, p, &job, param, p->x, clv_x_pitch(p, p->x), p->y, clv_y_pitch(p, p->y),
                     &info);
 }
 
-/* A phase's share of the product's cost. */
-static struct clv_emit_info phase_info(const struct clv_emit *e, const struct clv_contract *p)
-{
-    const int phases = CLV_MIN(p->conv.sh, p->conv.ih) * CLV_MIN(p->conv.sw, p->conv.iw);
-    struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
-    info.flops /= phases;
-    info.bytes /= phases;
-    return info;
-}
-
 enum clv_err clv_vector_data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
     const struct clv_conv *c = &p->conv;
-    const struct clv_emit_info info = phase_info(e, p);
+    const struct clv_emit_info info = clv_phase_info(e, p);
     for (int row = 0; row < CLV_MIN(c->sh, c->ih); row++)
         for (int col = 0; col < CLV_MIN(c->sw, c->iw); col++) {
-            const struct job job = data_job(c, p->pool, row, col);
+            const struct clv_forward_job job = clv_data_job_of(c, p->pool, row, col);
             CLV_TRY(emit_job(e, p, &job, param, p->dy, clv_y_pitch(p, p->dy), p->dx,
                              clv_x_pitch(p, p->dx), &info));
         }
