@@ -19,7 +19,8 @@ struct clv_optim {
     void (*scalars)(const void *params, struct clv_step_state *st);
 };
 
-extern const struct clv_optim *const clv_optims[]; 
+extern const struct clv_optim *const clv_optims[]; /* NULL-terminated, generated */
+
 /* "adam learning_rate=0.001 beta_1=0.9": the optimizer and its parameters, which the caller frees. */
 CLV_CHECK enum clv_err clv_optim_parse(const char *text, const struct clv_optim **optim,
                                        void **params, struct clv_error *err);
