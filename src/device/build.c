@@ -201,7 +201,7 @@ static void on_job(void *priv, size_t job, enum clv_pool_event event)
         b->begun += kernels_of(j);
         snprintf(text, sizeof(text), "building %u of %u kernels", b->begun, b->kernels);
         if (b->dev->on_build)
-            b->dev->on_build(b->dev->on_build_priv, text);
+            (void)b->dev->on_build(b->dev->on_build_priv, text); /* answered at the next real build */
         return;
     }
     clv_log(b->dev->ctx, CLV_LOG_DEBUG, "%s cl/%s.cl and %u launches, options \"%s\"",

@@ -26,7 +26,7 @@ const struct clv_device_info *clv_device_get_info(const struct clv_device *dev)
     return &dev->info;
 }
 
-void clv_device_on_build(struct clv_device *dev, void (*fn)(void *priv, const char *what),
+void clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const char *what),
                          void *priv)
 {
     dev->on_build = fn;

@@ -55,8 +55,9 @@ CLV_CHECK enum clv_err clv_kernel_set_value(struct clv_kernel *k, unsigned index
 CLV_CHECK enum clv_err clv_kernel_set_local(struct clv_kernel *k, unsigned index, size_t bytes);
 
 /* Progress of builds, for the command's line: called before each real build (not cache hits),
- * with "conv2d_1 forward: kernel K of cl/F.cl" or "building 5 of 19 kernels". */
-void clv_device_on_build(struct clv_device *dev, void (*fn)(void *priv, const char *what),
+ * with "conv2d_1 forward: kernel K of cl/F.cl" or "building 5 of 19 kernels". True = do not go on: that
+ * build is refused with CLV_ERR_CANCELLED. */
+void clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const char *what),
                          void *priv);
 /* A kernel that is about to be made and launched. */
 enum clv_build_arg_kind { CLV_BUILD_BUFFER, CLV_BUILD_VALUE, CLV_BUILD_LOCAL };

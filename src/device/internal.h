@@ -76,7 +76,7 @@ struct clv_device {
     struct clv_program_stats stats;
     struct clv_profile profile;
     bool gemm_overridden;      /* CLBlast's own parameters are gone */
-    void (*on_build)(void *priv, const char *what);
+    bool (*on_build)(void *priv, const char *what);
     void *on_build_priv;
     double worker_seconds;     /* for one program of a worker process; tests shorten it */
 };

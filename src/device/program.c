@@ -198,6 +198,14 @@ enum clv_err clv_program_adopt(struct clv_device *dev, const struct clv_digest *
     return CLV_OK;
 }
 
+static enum clv_err build(struct clv_device *dev, const char *text, const char *options,
+                          const char *what, struct clv_program *p)
+{
+    if (dev->on_build && dev->on_build(dev->on_build_priv, what))
+        return clv_fail(&dev->ctx->err, CLV_ERR_CANCELLED, "cancelled before it built %s", what);
+    return clv_program_from_source(dev, text, options, what, &p->program);
+}
+
 /* Loads or builds; on success the program is in the device's list. */
 static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
                          const struct clv_source *source, const char *options, const char *kernel,
@@ -208,10 +216,7 @@ static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
         return clv_fail_nomem(&dev->ctx->err, "a program");
     p->key = *key;
     if (!load(dev, p, options, kernel)) {
-        if (dev->on_build)
-            dev->on_build(dev->on_build_priv, what);
-        const enum clv_err e =
-            clv_program_from_source(dev, source->text, options, what, &p->program);
+        const enum clv_err e = build(dev, source->text, options, what, p);
         if (e) {
             destroy(p);
             return e;

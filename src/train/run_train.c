@@ -185,12 +185,11 @@ static struct clv_batch_source source(const struct clv_run_job *j, enum clv_spli
                                      .cache_bytes = j->config.cache_bytes};
 }
 
-static void on_build(void *priv, const char *what)
+static bool on_build(void *priv, const char *what)
 {
     const struct clv_run_job *j = priv;
     const struct clv_event e = {.kind = CLV_EVENT_BUILD, .what = what};
-    if (j->params->fit.on_event)
-        (void)j->params->fit.on_event(j->params->fit.priv, &e);
+    return j->params->fit.on_event && j->params->fit.on_event(j->params->fit.priv, &e);
 }
 
 static double planned_steps(const struct clv_run_job *j)

@@ -80,9 +80,17 @@ Test(queue, programs_are_built_once)
     test_close(&ctx, &dev);
 }
 
-static void note_build(void *priv, const char *what)
+static bool note_build(void *priv, const char *what)
 {
     snprintf(priv, 200, "%s", what);
+    return false;
+}
+
+static bool stop_build(void *priv, const char *what)
+{
+    (void)priv;
+    (void)what;
+    return true;
 }
 
 Test(queue, build_failure_is_explained)
@@ -91,6 +99,9 @@ Test(queue, build_failure_is_explained)
     struct clv_device *dev = test_device(ctx, NULL);
     struct clv_kernel *k = NULL;
     char what[200] = "";
+    clv_device_on_build(dev, stop_build, NULL);
+    cr_expect_eq(clv_kernel_create(dev, &broken, "broken", "-DX=7", "conv_1 forward", &k),
+                 CLV_ERR_CANCELLED);
     clv_device_on_build(dev, note_build, what);
     cr_expect_eq(clv_kernel_create(dev, &broken, "broken", "-DX=7", "conv_1 forward", &k),
                  CLV_ERR_BUILD);

@@ -52,10 +52,11 @@ static void close_bench(struct bench *b, bool remove_dir)
 
 static int builds; /* progress lines */
 
-static void on_build(void *priv, const char *what)
+static bool on_build(void *priv, const char *what)
 {
     snprintf(priv, 200, "%s", what);
     builds += !strncmp(what, "building ", 9);
+    return false;
 }
 
 /* Three kernels of two programs. */

@@ -8,10 +8,11 @@ enum { COUNT = 9 * 7 * 3, BATCH = 5 };
 static const char model[] = "input 9 7 3\nconv2d 6 3\nrelu\nmaxpool2d 2\ndropout 0.25\nflatten\n"
                             "dense 3 activation=softmax\n";
 
-static void note(void *priv, const char *what)
+static bool note(void *priv, const char *what)
 {
     int *lines = priv;
     *lines += !strncmp(what, "building ", 9);
+    return false;
 }
 
 /* Two steps; *lines counts the progress lines of workers. */
