@@ -12,6 +12,7 @@ static const struct command commands[] = {
     {"data", "inspect, preview, make or download data sets", cmd_data},
     {"graph", "layers, shapes, flops, memory and steps of a model", cmd_graph},
     {"bench", "time kernels and models beside the device's ceilings", cmd_bench},
+    {"doctor", "check every kernel on every device of this machine", cmd_doctor},
     {"devices", "list OpenCL devices", cmd_devices},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -11,7 +11,7 @@
 
 /* ---- errors ---- */
 
-static int exit_code_of(enum clv_err err)
+int cli_exit_code(enum clv_err err)
 {
     switch (err) {
     case CLV_OK:
@@ -50,7 +50,7 @@ int cli_failed(struct clv_context *ctx, enum clv_err err)
     const char *text = clv_error_text(ctx);
     fflush(stdout);
     fprintf(stderr, "clavicle: %s\n", *text ? text : clv_strerror(err));
-    return exit_code_of(err);
+    return cli_exit_code(err);
 }
 
 int cli_usage(const char *fmt, ...)

@@ -19,7 +19,7 @@ enum exit_code {
     EXIT_CL = 6,          /* OpenCL, device memory */
     EXIT_WRITE = 7,
     EXIT_NONFINITE = 8,   /* the training diverged */
-    EXIT_WRONG = 9,       /* bench: answers that differ from the reference's */
+    EXIT_WRONG = 9,       /* answers that differ from the reference's: bench, doctor, the self-test */
     EXIT_SLOWER = 10,     /* bench: slower than the baseline */
     EXIT_INTERRUPTED = 130,
 };
@@ -32,6 +32,8 @@ struct command {
 /* ---- errors ---- */
 /* Prints "clavicle: text" as the last line and returns the exit code that belongs to err. */
 int cli_failed(struct clv_context *ctx, enum clv_err err);
+/* The exit code that belongs to err. */
+int cli_exit_code(enum clv_err err);
 /* Wrong arguments: prints one line and returns EXIT_USAGE. */
 CLV_PRINTF(1, 2) int cli_usage(const char *fmt, ...);
 /* A note to stderr. */
@@ -79,6 +81,8 @@ void cli_json_print(json_t *object);
 json_t *cli_real(double x);
 /* A string; bytes that are not UTF-8, as file names may have, become U+FFFD. */
 json_t *cli_string(const char *text);
+/* A line of `clavicle devices --json`. */
+json_t *cli_device_json(const struct clv_device_info *d);
 json_t *cli_metrics_json(const struct clv_metrics *m, const char *const *classes);
 void cli_metrics_table(const struct clv_metrics *m, const char *const *classes);
 
@@ -89,6 +93,7 @@ void cli_catch_interrupt(void);
 bool cli_interrupted(void);
 
 int cmd_devices(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);

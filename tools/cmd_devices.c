@@ -11,7 +11,7 @@ static const struct { uint32_t bit; const char *name; } features[] = {
     {CLV_FEAT_MIN_VECTOR_WIDTH, "min-vector-width"}};
 enum { N_FEATURES = sizeof features / sizeof features[0] };
 
-static json_t *device_json(const struct clv_device_info *d)
+json_t *cli_device_json(const struct clv_device_info *d)
 {
     json_t *feats = json_array();
     char index[32];
@@ -86,7 +86,7 @@ int cmd_devices(int argc, char **argv)
     for (size_t i = 0; i < n; i++) {
         usable += !list[i].unusable;
         if (common.json)
-            json_array_append_new(all, device_json(&list[i]));
+            json_array_append_new(all, cli_device_json(&list[i]));
         else
             print_device(&list[i]);
     }

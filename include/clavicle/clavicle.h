@@ -6,6 +6,7 @@
  *   model.h   data.h      networks from text; images from disk
  *   metrics.h profile.h   numbers: what a network predicts, how long it takes
  *   train.h               a trainer in your own program
+ *   doctor.h              whether a device computes what it should
  *   bench.h               what a device can do, and how near to it this comes
  *   run.h                 whole trainings with files, as the command does them */
 #ifndef CLAVICLE_CLAVICLE_H
@@ -15,6 +16,7 @@
 #include <clavicle/context.h>
 #include <clavicle/data.h>
 #include <clavicle/device.h>
+#include <clavicle/doctor.h>
 #include <clavicle/error.h>
 #include <clavicle/graph.h>
 #include <clavicle/metrics.h>

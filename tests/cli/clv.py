@@ -163,6 +163,11 @@ def faulty(*faults):
     return {'LD_PRELOAD': FAULT, 'CLV_CLI_FAULT': ' '.join(faults)}
 
 
+def idle(kernel):
+    """Environment in which a kernel computes nothing."""
+    return dict(faulty(), CLV_CLI_IDLE=kernel)
+
+
 def untouched():
     """Environment in which opening a device fails: for what must be refused before."""
     return {} if os.environ.get('CLAVICLE_TEST_SANITIZED') == '1' else faulty('clCreateContext')

@@ -4,7 +4,7 @@ import re
 from clv import (MODEL, case, clavicle, fails, images, main, setting, untouched, write)
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get', 'tune', 'bench']
+            'data get', 'tune', 'bench', 'doctor']
 
 
 @case('--help of the command and of each subcommand prints options and examples to stdout')
@@ -42,7 +42,7 @@ def wrong_arguments(tmp):
         ['train', 'lenet', 'mlp', '--data', tmp, '--out', tmp + '/x'],
         ['eval'], ['eval', 'a', 'b'], ['predict'], ['predict', 'run'], ['graph'],
         ['eval', 'a', '--split', 'nonsense'], ['eval', 'a', '--json', '--csv', '-'],
-        ['graph', 'mlp', '--dot', '--json'], ['devices', 'extra'], ['devices', '--json=yes'],
+        ['graph', 'mlp', '--dot', '--json'], ['devices', 'extra'], ['doctor', 'extra'], ['doctor', '--all', '--device', 'cpu'], ['doctor', '--group', 'x'], ['devices', '--json=yes'],
         ['tune', 'a', 'b'], ['tune', '--pass', 'x'], ['tune', '--gemm', 'x'], ['tune', 'mlp', '--export'],
         ['data', 'inspect'], ['data', 'get'], ['data', 'phantom'], ['data', 'phantom', tmp + '/p', '--size', '3'],
     ]

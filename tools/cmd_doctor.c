@@ -1,0 +1,275 @@
+/* clavicle doctor */
+#include "doctor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_ALL = CLI_KEY_COMMAND, KEY_GROUP, KEY_CLBLAST };
+
+struct options {
+    struct cli_common common;
+    struct clv_doctor_params params;
+    bool all;
+};
+
+static const struct argp_option opts[] = {
+    {"all", KEY_ALL, NULL, 0, "every device of the machine (the default without --device)", 0},
+    {"group", KEY_GROUP, "NAME", 0, "only these kernels: an op, sample, or update", 0},
+    {"clblast", KEY_CLBLAST, NULL, 0, "CLBlast on CPU devices, too, where its kernels take a minute to build", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->common;
+        return 0;
+    case KEY_ALL:
+        o->all = true;
+        return 0;
+    case KEY_GROUP:
+        o->params.group = arg;
+        return 0;
+    case KEY_CLBLAST:
+        o->params.clblast = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- rows ---- */
+
+static struct doctor_line *find_line(struct doctor_device *d, const struct clv_doctor_row *row)
+{
+    const int most = (int)(sizeof d->line / sizeof d->line[0]);
+    for (int i = 0; i < d->n_lines; i++)
+        if (!strcmp(d->line[i].group, row->group) && !strcmp(d->line[i].variant, row->variant))
+            return &d->line[i];
+    struct doctor_line *l = &d->line[d->n_lines < most ? d->n_lines++ : most - 1];
+    *l = (struct doctor_line){.error = -1};
+    snprintf(l->group, sizeof l->group, "%s", row->group);
+    snprintf(l->variant, sizeof l->variant, "%s", row->variant);
+    return l;
+}
+
+static void add_problem(struct doctor_device *d, const struct clv_doctor_row *row)
+{
+    const char *status = row->status == CLV_DOCTOR_WRONG ? "wrong" : "failed";
+    if (d->code != EXIT_WRONG && (row->status == CLV_DOCTOR_WRONG || !d->code)) {
+        d->status = status;
+        d->code = row->status == CLV_DOCTOR_WRONG ? EXIT_WRONG : cli_exit_code(row->code);
+        snprintf(d->reason, sizeof d->reason, "%s, case '%s'%s%s: %s", row->group, row->name,
+                 *row->variant ? ", variant " : "", row->variant, row->text);
+    }
+    json_array_append_new(d->problems,
+                          json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "status", status, "group", row->group, "case",
+                                    row->name, "variant", row->variant, "error",
+                                    row->status == CLV_DOCTOR_WRONG ? cli_real(row->error) : json_null(), "text",
+                                    cli_string(row->text)));
+}
+
+static void take_row(void *priv, const struct clv_doctor_row *row)
+{
+    struct doctor_device *d = priv;
+    struct doctor_line *l = find_line(d, row);
+    l->passed += row->status == CLV_DOCTOR_PASSED;
+    l->skipped += row->status == CLV_DOCTOR_SKIPPED;
+    l->wrong += row->status == CLV_DOCTOR_WRONG;
+    l->failed += row->status == CLV_DOCTOR_FAILED;
+    l->seconds += row->seconds;
+    const bool ran = row->status == CLV_DOCTOR_PASSED || row->status == CLV_DOCTOR_WRONG;
+    if (ran && row->error > l->error) {
+        l->error = row->error;
+        snprintf(l->worst, sizeof l->worst, "%s", row->name);
+    }
+    if (row->status == CLV_DOCTOR_WRONG || row->status == CLV_DOCTOR_FAILED)
+        add_problem(d, row);
+}
+
+static void draw_progress(void *priv, const char *what)
+{
+    (void)priv;
+    fprintf(stderr, "\r%.100s\033[K", what);
+    fflush(stderr);
+}
+
+/* ---- devices ---- */
+
+/* A device that does not open is a finding, too. */
+static void cannot_run(struct doctor_device *d, struct clv_context *ctx, enum clv_err err)
+{
+    d->status = "failed";
+    d->code = cli_exit_code(err);
+    snprintf(d->reason, sizeof d->reason, "%s", clv_error_text(ctx));
+}
+
+static void examine(struct clv_context *ctx, const struct options *o, struct clv_device *dev, struct doctor_device *d)
+{
+    struct clv_doctor_params params = o->params;
+    params.on_row = take_row;
+    params.priv = d;
+    params.on_case = isatty(2) ? draw_progress : NULL;
+    const enum clv_err err = clv_doctor_run(dev, &params, &d->summary);
+    if (params.on_case)
+        fputs("\r\033[K", stderr);
+    if (err)
+        cannot_run(d, ctx, err);
+}
+
+static void finish_device(const struct options *o, struct doctor_device *d, json_t *all)
+{
+    if (!o->common.json)
+        doctor_print_result(d);
+    else
+        json_array_append_new(all, doctor_json(d));
+    (void)cli_output_lost(); /* flushes: the next device may take a while, or the process with it */
+}
+
+static void begin_device(const struct options *o, struct doctor_device *d, const struct clv_device_info *info)
+{
+    *d = (struct doctor_device){.info = info, .status = "passed", .caps = o->common.device.caps,
+                                .problems = json_array()};
+    if (o->common.json)
+        return;
+    doctor_print_device(d);
+    (void)cli_output_lost();
+}
+
+/* Wrong results outweigh what did not run. */
+static int worse(int a, int b)
+{
+    return a == EXIT_WRONG || !b ? a : b == EXIT_WRONG || !a ? b : a;
+}
+
+static void say(const struct doctor_device *d)
+{
+    const struct clv_device_info *i = d->info;
+    if (d->code)
+        cli_note("clavicle: device %d:%d %s%s: %s", i->platform, i->device, i->name,
+                 d->code == EXIT_WRONG ? " computes wrong results" : "", d->reason);
+}
+
+/* One device of the list. */
+static int run_listed(struct clv_context *ctx, const struct options *o, const struct clv_device_info *info, json_t *all)
+{
+    char select[32];
+    struct clv_device *dev = NULL;
+    struct doctor_device *d = malloc(sizeof *d);
+    struct clv_device_params params = o->common.device;
+    if (!d)
+        return EXIT_INTERNAL;
+    begin_device(o, d, info);
+    snprintf(select, sizeof select, "%d:%d", info->platform, info->device);
+    params.select = select;
+    if (info->unusable) {
+        d->status = info->device < 0 ? "skipped" : "unusable";
+        snprintf(d->reason, sizeof d->reason, "%s", info->unusable);
+    } else {
+        const enum clv_err err = clv_device_open(ctx, &params, &dev);
+        if (err)
+            cannot_run(d, ctx, err);
+        else
+            examine(ctx, o, dev, d);
+    }
+    finish_device(o, d, all);
+    clv_device_close(&dev);
+    say(d);
+    const int code = d->code;
+    json_decref(d->problems);
+    free(d);
+    return code;
+}
+
+static int run_all(struct clv_context *ctx, const struct options *o, json_t *all)
+{
+    struct clv_device_info *list = NULL;
+    size_t n = 0, usable = 0;
+    int code = EXIT_OK;
+    const enum clv_err err = clv_device_list(ctx, &list, &n);
+    if (err)
+        return cli_failed(ctx, err);
+    for (size_t i = 0; i < n; i++) {
+        usable += !list[i].unusable;
+        code = worse(code, run_listed(ctx, o, &list[i], all));
+    }
+    clv_device_list_free(&list);
+    if (usable)
+        return code;
+    if (!o->common.json)
+        printf("\n%s\n", clv_doctor_install_text());
+    fflush(stdout);
+    cli_note("clavicle: no usable OpenCL device; %s", clv_device_install_hint());
+    return EXIT_NO_DEVICE;
+}
+
+/* The one that --device names. */
+static int run_selected(struct clv_context *ctx, const struct options *o, json_t *all)
+{
+    struct clv_device *dev = NULL;
+    const enum clv_err err = clv_device_open(ctx, &o->common.device, &dev);
+    if (err)
+        return cli_failed(ctx, err);
+    struct doctor_device *d = malloc(sizeof *d);
+    int code = EXIT_INTERNAL;
+    if (d) {
+        begin_device(o, d, clv_device_get_info(dev));
+        examine(ctx, o, dev, d);
+        finish_device(o, d, all);
+        say(d);
+        code = d->code;
+        json_decref(d->problems);
+    }
+    free(d);
+    clv_device_close(&dev);
+    return code;
+}
+
+static int run(struct clv_context *ctx, const struct options *o)
+{
+    struct clv_host_info host;
+    json_t *all = json_array();
+    clv_host_describe(&host);
+    if (!o->common.json)
+        doctor_print_host(&host);
+    const int code = o->common.device.select ? run_selected(ctx, o, all) : run_all(ctx, o, all);
+    if (o->common.json) {
+        const char *folder;
+        json_t *drivers = doctor_drivers(&folder);
+        cli_json_print(json_pack("{s:s, s:{s:s, s:s, s:i}, s:o, s:o, s:O, s:b, s:s?}", "version", clv_version(), "host",
+                                 "cpu", host.cpu, "system", host.system, "processors", (int)host.processors,
+                                 "driver_folder", cli_string(folder), "drivers", drivers, "devices", all, "ok",
+                                 code == EXIT_OK, "install",
+                                 code == EXIT_NO_DEVICE ? clv_doctor_install_text() : NULL));
+    }
+    json_decref(all);
+    return code;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_common_argp, 0, "Common:", 9}, {0}};
+    static const struct argp argp = {
+        opts, parse, NULL,
+        "Run every kernel on small problems and compare it with plain C in double precision, on every OpenCL device of the "
+        "machine whatever CLAVICLE_DEVICE says, or on the one that --device names. The output is made to be pasted into "
+        "a bug report. An error is a part of what is allowed: above 1 is wrong.\v"
+        "Exit code 0 when every usable device passes, 9 when one computes wrong results, 5 or 6 when a kernel does not "
+        "build or run, 3 when there is no usable device; then it says what to install.\n\n"
+        "Examples:\n  clavicle doctor > report.txt\n  clavicle doctor --device gpu --json\n"
+        "  clavicle doctor --device 0:0 --group conv2d --caps gpu", children, NULL, NULL};
+    struct options o = {.common = {.json = false}};
+    int code = cli_parse(&argp, argc, argv, &o);
+    if (code)
+        return code;
+    if (o.all && o.common.device.select)
+        return cli_usage("--all and --device exclude each other; see %s --help", argv[0]);
+    struct clv_context *ctx = cli_context(&o.common);
+    const enum clv_err err = clv_doctor_group_check(ctx, o.params.group);
+    code = err ? cli_failed(ctx, err) : run(ctx, &o);
+    clv_context_destroy(&ctx);
+    return code;
+}
