@@ -192,7 +192,7 @@ static unsigned kernels_of(const struct job *j)
     return CLV_MAX(j->kernels, 1);
 }
 
-static void on_job(void *priv, size_t job, enum clv_pool_event event)
+static bool on_job(void *priv, size_t job, enum clv_pool_event event)
 {
     struct builder *b = priv;
     const struct job *j = &b->job[job];
@@ -200,13 +200,12 @@ static void on_job(void *priv, size_t job, enum clv_pool_event event)
         char text[80];
         b->begun += kernels_of(j);
         snprintf(text, sizeof(text), "building %u of %u kernels", b->begun, b->kernels);
-        if (b->dev->on_build)
-            (void)b->dev->on_build(b->dev->on_build_priv, text); /* answered at the next real build */
-        return;
+        return !b->dev->on_build || !b->dev->on_build(b->dev->on_build_priv, text);
     }
     clv_log(b->dev->ctx, CLV_LOG_DEBUG, "%s cl/%s.cl and %u launches, options \"%s\"",
             event == CLV_POOL_DONE ? "a worker built" : "no worker built", j->first->source->name,
             j->kernels, j->options);
+    return true;
 }
 
 static void run(struct builder *b, const char *program)

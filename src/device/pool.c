@@ -41,6 +41,7 @@ struct run {
     size_t n_jobs, next;
     struct worker worker[MAX_WORKERS];
     unsigned n_workers; /* alive */
+    bool ended;         /* by pool->on */
 };
 
 /* ---- the program ---- */
@@ -196,9 +197,9 @@ static bool start(struct run *r, unsigned index)
 
 /* ---- the jobs ---- */
 
-static void tell(const struct run *r, size_t job, enum clv_pool_event event)
+static bool tell(const struct run *r, size_t job, enum clv_pool_event event)
 {
-    r->pool->on(r->pool->priv, job, event);
+    return r->pool->on(r->pool->priv, job, event);
 }
 
 /* The next job for a worker; false when it is gone, and the job is somebody else's. */
@@ -209,7 +210,7 @@ static bool hand_out(struct run *r, struct worker *w)
     w->busy = true;
     w->job = r->next++;
     w->since = clv_now();
-    tell(r, w->job, CLV_POOL_BEGUN);
+    r->ended = !tell(r, w->job, CLV_POOL_BEGUN);
     return true;
 }
 
@@ -226,7 +227,7 @@ static bool take_answer(struct run *r, struct worker *w)
     if (*text)
         clv_log(r->pool->ctx, CLV_LOG_DEBUG, "worker %ld: %s", (long)w->pid, text);
     w->busy = false;
-    tell(r, w->job, done && !in.failed ? CLV_POOL_DONE : CLV_POOL_FAILED);
+    (void)tell(r, w->job, done && !in.failed ? CLV_POOL_DONE : CLV_POOL_FAILED);
     free(data);
     return true;
 }
@@ -245,7 +246,7 @@ static void lose(struct run *r, unsigned index, const char *why)
     const struct worker *w = &r->worker[index];
     clv_log(r->pool->ctx, CLV_LOG_DEBUG, "worker %ld %s", (long)w->pid, why);
     if (w->busy)
-        tell(r, w->job, CLV_POOL_FAILED);
+        (void)tell(r, w->job, CLV_POOL_FAILED);
     stop(r, index);
 }
 
@@ -304,7 +305,7 @@ void clv_pool_run(const struct clv_pool *p, const struct clv_str *jobs, size_t n
     struct run r = {.pool = p, .jobs = jobs, .n_jobs = n};
     if (p->pocl_dir)
         sweep(p);
-    for (unsigned i = 0; i < CLV_MIN(p->workers, MAX_WORKERS) && r.next < n; i++) {
+    for (unsigned i = 0; i < CLV_MIN(p->workers, MAX_WORKERS) && r.next < n && !r.ended; i++) {
         if (!start(&r, i)) {
             clv_log(p->ctx, CLV_LOG_DEBUG, "cannot start %s", p->program);
             break;
@@ -312,8 +313,10 @@ void clv_pool_run(const struct clv_pool *p, const struct clv_str *jobs, size_t n
         if (!hand_out(&r, &r.worker[r.n_workers - 1]))
             stop(&r, r.n_workers - 1);
     }
-    while (r.n_workers)
+    while (r.n_workers && !r.ended)
         step(&r);
+    while (r.n_workers)
+        lose(&r, r.n_workers - 1, "is no longer wanted");
     while (r.next < n)
-        tell(&r, r.next++, CLV_POOL_FAILED);
+        (void)tell(&r, r.next++, CLV_POOL_FAILED);
 }

@@ -20,8 +20,9 @@ struct clv_pool {
     const char *pocl_dir;
     unsigned workers;              /* at most; 1.. */
     double seconds;                /* for a job before its worker is killed; the start counts */
-    /* Every job is FAILED or BEGUN and then DONE or FAILED, once; called in the caller's thread. */
-    void (*on)(void *priv, size_t job, enum clv_pool_event event);
+    /* Every job is FAILED or BEGUN and then DONE or FAILED, once; called in the caller's thread. False to
+     * BEGUN ends the run: its workers are killed, and what is not done has failed. */
+    bool (*on)(void *priv, size_t job, enum clv_pool_event event);
     void *priv;
 };
 

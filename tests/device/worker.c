@@ -51,12 +51,13 @@ static void close_bench(struct bench *b, bool remove_dir)
 }
 
 static int builds; /* progress lines */
+static int last_build = 1 << 30; /* after so many lines no more is wanted */
 
 static bool on_build(void *priv, const char *what)
 {
     snprintf(priv, 200, "%s", what);
     builds += !strncmp(what, "building ", 9);
-    return false;
+    return builds >= last_build;
 }
 
 /* Three kernels of two programs. */
@@ -150,6 +151,19 @@ Test(worker, builds_what_is_missing_once)
     build(&b, progress);
     cr_expect_eq(builds, 0, "%s", progress);
     cr_expect_eq(use(&b).loaded, 2);
+    close_bench(&b, true);
+}
+
+Test(worker, no_more_is_wanted)
+{
+    char progress[200];
+    struct bench b = open_bench(NULL);
+    last_build = 1;
+    build(&b, progress);
+    cr_expect_eq(builds, 1, "%s", progress);
+    no_folder_is_left(&b);
+    cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "a child was left");
+    cr_expect_eq(use(&b).built, 2, "what was cut short counts as nothing");
     close_bench(&b, true);
 }
 
