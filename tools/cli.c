@@ -234,7 +234,8 @@ static const struct argp_option common_options[] = {
     {"device", CLI_KEY_DEVICE, "DEV", 0,
      "best (default), gpu, cpu, nvidia, amd, intel, pocl, P:D or part of a name; $CLAVICLE_DEVICE is the default", 0},
     {"caps", CLI_KEY_CAPS, "LIST", 0,
-     "mask features: gpu, no-fp16, no-local, local=BYTES, wg=ITEMS, alloc=BYTES, ...", 0},
+     "mask features: gpu, no-fp16, no-local, local=BYTES, wg=ITEMS, alloc=BYTES, "
+     "profile=NAME, ...", 0},
     JSON_OPTION, VERBOSE_OPTION, {0}};
 static const struct argp_option plain_options[] = {JSON_OPTION, VERBOSE_OPTION, {0}};
 const struct argp cli_common_argp = {common_options, parse_common, NULL, NULL, NULL, NULL, NULL};

@@ -73,8 +73,10 @@ struct clv_device_params {
     /* Masks, so that fallbacks run anywhere: comma-separated of "no-FEATURE" (fp16, fp64, subgroups,
      * local, unified, min-vector-width), "none" (all of these), "local=BYTES", "wg=ITEMS",
      * "alloc=BYTES" (K, M, G suffixes; they only lower a limit), "vector=FLOATS" (1, 2, 4, 8 or 16:
-     * take the device's registers for that wide) and "gpu" (take the kernels' GPU path on a CPU
-     * device). NULL or "" = nothing masked. */
+     * take the device's registers for that wide), "gpu" (take the kernels' GPU path on a CPU
+     * device) and "profile=NAME", a list of these that plays another kind of device: wave64 (256 items,
+     * 64 KiB), lanes8 (no local memory), wg224 (224 items), local16 (16 KiB), alloc256 (256 MiB in one
+     * allocation), all on the GPU path. NULL or "" = nothing masked. */
     const char *caps;
     bool profile;        /* queue with event timestamps */
     /* An existing cl_context, cl_device_id and in-order cl_command_queue of the caller, all three or

@@ -13,9 +13,21 @@ static const struct {
     {"unified", CLV_FEAT_UNIFIED},     {"min-vector-width", CLV_FEAT_MIN_VECTOR_WIDTH},
 };
 
+/* Kinds of device that other machines have, as far as masks on a CPU can play them. */
+static const struct {
+    const char *name, *caps;
+} profiles[] = {
+    {"wave64", "gpu,local=64K,wg=256"}, /* AMD's GPUs */
+    {"lanes8", "gpu,no-local"},         /* Intel's, with the tiles that need no local memory */
+    {"wg224", "gpu,wg=224"},            /* a limit that is no power of two */
+    {"local16", "gpu,local=16K"},       /* old and embedded GPUs */
+    {"alloc256", "gpu,alloc=256M"},     /* a fourth of 1 GiB, as OpenCL 1.2 lets drivers answer */
+};
+
 #define CAPS_HELP                                                                                  \
     "known: no-fp16, no-fp64, no-subgroups, no-local, no-unified, no-min-vector-width, none, "     \
-    "local=BYTES, wg=ITEMS, alloc=BYTES, vector=FLOATS, gpu"
+    "local=BYTES, wg=ITEMS, alloc=BYTES, vector=FLOATS, gpu, "                                     \
+    "profile=wave64|lanes8|wg224|local16|alloc256"
 
 /* "48K" -> 49152. False for anything that is no whole number or does not fit. */
 static bool parse_size(const char *text, uint64_t *ret)
@@ -100,10 +112,19 @@ static bool parse_word(const char *word, struct clv_caps_mask *mask)
     return parse_limit(word, mask);
 }
 
-enum clv_err clv_caps_parse(const char *text, struct clv_caps_mask *mask, struct clv_error *err)
+/* What "profile=NAME" stands for; NULL for every other word. */
+static const char *find_profile(const char *word)
 {
-    *mask = (struct clv_caps_mask){.local_bytes = UINT64_MAX};
-    const char *p = text ? text : "";
+    if (strncmp(word, "profile=", 8) != 0)
+        return NULL;
+    for (size_t i = 0; i < CLV_COUNT(profiles); i++)
+        if (!strcmp(word + 8, profiles[i].name))
+            return profiles[i].caps;
+    return NULL;
+}
+
+static enum clv_err parse_list(const char *p, struct clv_caps_mask *mask, struct clv_error *err)
+{
     while (*p) {
         char word[40];
         p += strspn(p, " ");
@@ -115,11 +136,20 @@ enum clv_err clv_caps_parse(const char *text, struct clv_caps_mask *mask, struct
             return clv_fail(err, CLV_ERR_ARG, "caps: \"%.*s\" is not known; " CAPS_HELP, 60, p);
         memcpy(word, p, len);
         word[len] = 0;
-        if (len && !parse_word(word, mask))
+        const char *profile = find_profile(word);
+        if (profile)
+            CLV_TRY(parse_list(profile, mask, err));
+        else if (len && !parse_word(word, mask))
             return clv_fail(err, CLV_ERR_ARG, "caps: \"%s\" is not known; " CAPS_HELP, word);
         p = next;
     }
     return CLV_OK;
+}
+
+enum clv_err clv_caps_parse(const char *text, struct clv_caps_mask *mask, struct clv_error *err)
+{
+    *mask = (struct clv_caps_mask){.local_bytes = UINT64_MAX};
+    return parse_list(text ? text : "", mask, err);
 }
 
 /* Off the GPUs the kernels know registers of 4, 8 and 16 floats. */

@@ -132,6 +132,22 @@ Test(caps, words)
     }
 }
 
+Test(caps, profiles_stand_for_lists)
+{
+    struct clv_caps_mask m, list;
+    struct clv_error err = {0};
+    cr_assert_eq(clv_caps_parse("profile=wave64,no-fp16", &m, &err), CLV_OK);
+    cr_assert_eq(clv_caps_parse("gpu,local=64K,wg=256,no-fp16", &list, &err), CLV_OK);
+    cr_expect_eq(m.gpu_path, list.gpu_path);
+    cr_expect_eq(m.local_bytes, list.local_bytes);
+    cr_expect_eq(m.max_work_group, list.max_work_group);
+    cr_expect_eq(m.without, list.without);
+    cr_assert_eq(clv_caps_parse("profile=alloc256", &m, &err), CLV_OK);
+    cr_expect_eq(m.max_alloc, 256u << 20);
+    cr_expect_eq(clv_caps_parse("profile=wave", &m, &err), CLV_ERR_ARG);
+    cr_expect_eq(clv_caps_parse("profile=", &m, &err), CLV_ERR_ARG);
+}
+
 Test(caps, limits_are_only_lowered)
 {
     struct clv_caps_mask m;
