@@ -192,6 +192,7 @@ enum clv_err clv_device_open(struct clv_context *ctx, const struct clv_device_pa
     dev->caps.align = base_align(dev->id);
     dev->profiling = p->profile;
     dev->worker_seconds = 120;
+    dev->is_trusted = clv_trial_is_needless(&dev->info);
     dev->is_pocl = !strcmp(dev->info.platform_name, "Portable Computing Language");
     if (ctx->cache_dir && !(dev->cache_dir = clv_path_join(ctx->cache_dir, "programs"))) {
         e = clv_fail_nomem(&ctx->err, "the device");

@@ -164,6 +164,15 @@ static uint32_t device_features(cl_device_id id, const struct clv_device_info *i
     return f;
 }
 
+/* Mesa 22's rusticl says 1024 of the device, and of every kernel the width of a sub-group, which is 32 on
+ * llvmpipe: plans need what kernels may have. */
+static size_t group_limit(cl_device_id id, const struct clv_device_info *info)
+{
+    const size_t most = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    const bool is_mesa22 = !strcmp(info->platform_name, "rusticl") && !strncmp(info->driver, "22.", 3);
+    return is_mesa22 ? CLV_MIN(most, 32) : most;
+}
+
 static const char *why_unusable(cl_device_id id, const struct clv_device_info *info)
 {
     const char *v = info->version; /* "OpenCL <major>.<minor> <vendor's words>" */
@@ -216,7 +225,7 @@ enum clv_err clv_device_describe(struct clv_arena *arena, cl_platform_id platfor
     info->local_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
     info->max_alloc = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     info->cache_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
-    info->max_work_group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    info->max_work_group = group_limit(id, info);
     info->vector_width = device_uint(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     info->unusable = why_unusable(id, info);
     return CLV_OK;

@@ -70,6 +70,7 @@ struct clv_device {
     cl_context context;
     cl_command_queue queue;    /* in order, all compute */
     bool profiling;
+    bool is_trusted;           /* its compiler builds in this process without a trial (trial.c) */
     bool is_pocl;              /* its waits sleep instead of spinning, its cache is ours to guard */
     char *cache_dir;           /* <cache>/programs, NULL = no disk cache */
     struct clv_program *programs;
@@ -119,6 +120,16 @@ bool clv_program_read(const struct clv_device *dev, cl_program program, unsigned
 /* Takes the program over, whatever comes of it; clv_program_get() finds it from now on. */
 CLV_CHECK enum clv_err clv_program_adopt(struct clv_device *dev, const struct clv_digest *key,
                                          cl_program program);
+
+/* ---- trial.c ---- */
+/* Whether the driver is one whose compiler neither hangs nor crashes, as far as was seen. */
+bool clv_trial_is_needless(const struct clv_device_info *info);
+/* Before a program that no cache holds is built in this process: lets a worker build it, where the driver
+ * is none of those. CLV_ERR_BUILD when that hung or crashed, now or earlier; `what` begins the text. */
+CLV_CHECK enum clv_err clv_trial_build(struct clv_device *dev, const struct clv_digest *key,
+                                       const struct clv_build *build, const char *what);
+/* A worker has built the program, or was lost over it; to be remembered. */
+void clv_trial_end(const struct clv_device *dev, const struct clv_digest *key, bool lost);
 
 /* ---- mark.c ---- */
 /* Waits for one event without using up a processor; `who` names it in the error. */

@@ -142,18 +142,22 @@ static bool make_socket(int pair[2])
     return true;
 }
 
-static void stop(struct run *r, unsigned index)
+/* Whether it had crashed before. */
+static bool stop(struct run *r, unsigned index)
 {
     struct worker *w = &r->worker[index];
+    int status = 0;
     /* At once: all that it finished is on disk, and a driver's end may take its time. */
     (void)kill(w->pid, SIGKILL);
-    while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
         ;
     close(w->fd);
     if (w->pocl_dir)
         clv_poclcache_remove(w->pocl_dir);
     free(w->pocl_dir);
     *w = r->worker[--r->n_workers];
+    /* Killed is also what the system does to processes when memory runs out. */
+    return WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
 }
 
 static bool start(struct run *r, unsigned index)
@@ -191,7 +195,7 @@ static bool start(struct run *r, unsigned index)
     r->worker[r->n_workers++] = w;
     if (clv_wire_send(w.fd, p->hello))
         return true;
-    stop(r, r->n_workers - 1);
+    (void)stop(r, r->n_workers - 1);
     return false;
 }
 
@@ -241,13 +245,15 @@ static int patience(const struct run *r)
     return (int)(CLV_MAX(left, 0) * 1000) + 1;
 }
 
-static void lose(struct run *r, unsigned index, const char *why)
+static void lose(struct run *r, unsigned index, const char *why, bool late)
 {
     const struct worker *w = &r->worker[index];
+    const bool busy = w->busy;
+    const size_t job = w->job;
     clv_log(r->pool->ctx, CLV_LOG_DEBUG, "worker %ld %s", (long)w->pid, why);
-    if (w->busy)
-        (void)tell(r, w->job, CLV_POOL_FAILED);
-    stop(r, index);
+    const bool crashed = stop(r, index);
+    if (busy)
+        (void)tell(r, job, late || crashed ? CLV_POOL_LOST : CLV_POOL_FAILED);
 }
 
 /* Waits for one thing to happen and deals with it. */
@@ -262,11 +268,11 @@ static void step(struct run *r)
         struct worker *w = &r->worker[i];
         if (ready > 0 && fd[i].revents) {
             if (!take_answer(r, w) || (r->next < r->n_jobs && !hand_out(r, w)))
-                lose(r, i, "is gone");
+                lose(r, i, "is gone", false);
             else if (!w->busy)
-                stop(r, i);
+                (void)stop(r, i);
         } else if (clv_now() - w->since > r->pool->seconds) {
-            lose(r, i, "took too long");
+            lose(r, i, "took too long", true);
         }
     }
 }
@@ -311,12 +317,12 @@ void clv_pool_run(const struct clv_pool *p, const struct clv_str *jobs, size_t n
             break;
         }
         if (!hand_out(&r, &r.worker[r.n_workers - 1]))
-            stop(&r, r.n_workers - 1);
+            (void)stop(&r, r.n_workers - 1);
     }
     while (r.n_workers && !r.ended)
         step(&r);
     while (r.n_workers)
-        lose(&r, r.n_workers - 1, "is no longer wanted");
+        lose(&r, r.n_workers - 1, "is no longer wanted", false);
     while (r.next < n)
         (void)tell(&r, r.next++, CLV_POOL_FAILED);
 }

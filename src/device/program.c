@@ -198,12 +198,17 @@ enum clv_err clv_program_adopt(struct clv_device *dev, const struct clv_digest *
     return CLV_OK;
 }
 
-static enum clv_err build(struct clv_device *dev, const char *text, const char *options,
-                          const char *what, struct clv_program *p)
+static enum clv_err build(struct clv_device *dev, const struct clv_source *source,
+                          const char *options, const char *kernel, const char *what,
+                          struct clv_program *p)
 {
+    const struct clv_build job = {.source = source, .name = kernel, .options = options};
+    CLV_TRY(clv_trial_build(dev, &p->key, &job, what));
+    if (!dev->is_trusted && load(dev, p, options, kernel))
+        return CLV_OK;
     if (dev->on_build && dev->on_build(dev->on_build_priv, what))
         return clv_fail(&dev->ctx->err, CLV_ERR_CANCELLED, "cancelled before it built %s", what);
-    return clv_program_from_source(dev, text, options, what, &p->program);
+    return clv_program_from_source(dev, source->text, options, what, &p->program);
 }
 
 /* Loads or builds; on success the program is in the device's list. */
@@ -216,7 +221,7 @@ static enum clv_err make(struct clv_device *dev, const struct clv_digest *key,
         return clv_fail_nomem(&dev->ctx->err, "a program");
     p->key = *key;
     if (!load(dev, p, options, kernel)) {
-        const enum clv_err e = build(dev, source->text, options, what, p);
+        const enum clv_err e = build(dev, source, options, kernel, what, p);
         if (e) {
             destroy(p);
             return e;

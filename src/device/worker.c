@@ -1,6 +1,7 @@
 #include "device/worker.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "base/util.h"
 #include "clv_config.h"
 #include "device/cachefile.h"
 #include "device/internal.h"
@@ -187,6 +188,17 @@ static void find_names(struct worker *w, struct program *p)
         p->shared = clv_strdupf("%s", p->own);
 }
 
+/* Drivers may leave part of the compiling for when a kernel is made. */
+static enum clv_err make_kernels(struct worker *w, cl_program program)
+{
+    cl_kernel kernel[32];
+    cl_uint n = 0;
+    CLV_TRY(CLV_CL(&w->ctx->err, "worker", clCreateKernelsInProgram(program, CLV_COUNT(kernel), kernel, &n)));
+    for (cl_uint i = 0; i < n; i++)
+        clReleaseKernel(kernel[i]);
+    return CLV_OK;
+}
+
 static enum clv_err build(struct worker *w, struct program *p)
 {
     cl_program program = NULL;
@@ -200,7 +212,8 @@ static enum clv_err build(struct worker *w, struct program *p)
         find_names(w, p);
     else
         (void)clv_program_read(w->dev, program, &p->binary, &p->binary_size);
-    return clv_program_adopt(w->dev, &p->key, program);
+    CLV_TRY(clv_program_adopt(w->dev, &p->key, program));
+    return w->dev->is_trusted ? CLV_OK : make_kernels(w, program);
 }
 
 static enum clv_err work_on(struct worker *w, struct program *p, struct clv_wire *in)

@@ -204,6 +204,48 @@ static void with_program(const char *text, double seconds)
     tmp_remove(dir);
 }
 
+/* A driver that nobody here knows: what its compiler hangs or crashes on is not tried in this process. */
+static void unknown_driver(const char *text, enum clv_err want)
+{
+    char dir[64];
+    struct clv_kernel *k = NULL;
+    tmp_dir(dir);
+    char *path = clv_path_join(dir, "program");
+    cr_assert_eq(clv_file_write(path, text, strlen(text), NULL), CLV_OK);
+    cr_assert_eq(chmod(path, 0700), 0);
+    setenv("CLAVICLE_WORKER", path, 1);
+    struct bench b = open_bench(NULL);
+    b.dev->worker_seconds = 1;
+    b.dev->is_trusted = false;
+    for (int i = 0; i < 2; i++) {
+        const double begin = clv_now();
+        cr_expect_eq(clv_kernel_create(b.dev, &two, "one", "-DADD=3 -DMUL=2", "test", &k), want);
+        if (want)
+            cr_expect(strstr(clv_error_text(b.ctx), "compiler of"), "%s", clv_error_text(b.ctx));
+        /* The second time nobody is asked. */
+        cr_expect_lt(clv_now() - begin, i ? .9 : 30);
+        clv_kernel_destroy(&k);
+    }
+    /* What has nothing to do with it goes on. */
+    unsetenv("CLAVICLE_WORKER");
+    b.dev->worker_seconds = 60;
+    ok(b.ctx, clv_kernel_create(b.dev, &two, "one", "-DADD=4 -DMUL=2", "test", &k));
+    clv_kernel_destroy(&k);
+    close_bench(&b, true);
+    free(path);
+    tmp_remove(dir);
+}
+
+Test(worker, unknown_driver_hangs)
+{
+    unknown_driver("#!/bin/sh\nexec sleep 1000\n", CLV_ERR_BUILD);
+}
+Test(worker, unknown_driver_crashes)
+{
+    unknown_driver("#!/bin/sh\nread x\nkill -SEGV $$\n", CLV_ERR_BUILD);
+}
+Test(worker, unknown_driver_without_workers) { unknown_driver("#!/bin/sh\nexit 1\n", CLV_OK); }
+
 Test(worker, one_that_ends_at_once) { with_program("#!/bin/sh\nexit 3\n", 20); }
 Test(worker, one_that_crashes) { with_program("#!/bin/sh\nread x\nkill -SEGV $$\n", 20); }
 Test(worker, one_that_hangs) { with_program("#!/bin/sh\nexec sleep 1000\n", .5); }
