@@ -1,15 +1,16 @@
 /* Compilers that nobody here has watched: what they cannot do is found out in another process.
  *
- * PoCL, Intel's runtime for CPUs and Oclgrind have built every kernel many times. Another driver's compiler may
- * hang or crash on one, and with it the program that asked. So its programs are built by a worker first
- * (build.c), within the worker's time. What that found is kept beside the compiled programs: a program that
- * killed its worker is refused from then on, until driver or kernel change or the cache is emptied; a driver that
- * has built one is then trusted with those that no plan announced, so that a single program costs no process.
- * Rasterisers in software are not: they are slow and seldom tested. Without a cache there are no workers, and
- * programs are built here, as they come. */
-#include "device/internal.h"
+ * PoCL, Intel's runtime for CPUs and Oclgrind have built every kernel many times. Another driver's
+ * compiler may hang or crash on one, and with it the program that asked. So its programs are built
+ * by a worker first (build.c), within the worker's time. What that found is kept beside the
+ * compiled programs: a program that killed its worker is refused from then on, until driver or
+ * kernel change or the cache is emptied; a driver that has built one is then trusted with those
+ * that no plan announced, so that a single program costs no process. Rasterisers in software are
+ * not: they are slow and seldom tested. Without a cache there are no workers, and programs are
+ * built here, as they come. */
 #include "base/util.h"
 #include "device/cachefile.h"
+#include "device/internal.h"
 #include <string.h>
 
 bool clv_trial_is_needless(const struct clv_device_info *info)
@@ -73,9 +74,10 @@ enum clv_err clv_trial_build(struct clv_device *dev, const struct clv_digest *ke
         clv_device_build(dev, build, 1);
     if (!is_lost(dev, key))
         return CLV_OK;
-    return clv_fail(&dev->ctx->err, CLV_ERR_BUILD,
-                    "%s: the compiler of %s (%s, driver %s) crashes on it or takes more than %.0f s; "
-                    "update the driver, choose another device, or empty the cache folder %s to try again",
-                    what, dev->info.name, dev->info.platform_name, dev->info.driver,
-                    dev->worker_seconds, dev->cache_dir);
+    return clv_fail(
+        &dev->ctx->err, CLV_ERR_BUILD,
+        "%s: the compiler of %s (%s, driver %s) crashes on it or takes more than %.0f s; "
+        "update the driver, choose another device, or empty the cache folder %s to try again",
+        what, dev->info.name, dev->info.platform_name, dev->info.driver, dev->worker_seconds,
+        dev->cache_dir);
 }

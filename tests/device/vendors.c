@@ -1,7 +1,8 @@
 #define _XOPEN_SOURCE 700 /* nftw, in tmp.h */
-/* Two vendors in one process, and drivers that are damaged: Intel's runtime for CPUs beside PoCL. It is fetched
- * by tools/dev/intel; without it the tests that need it skip. The loader reads its folder of .icd
- * files at the first OpenCL call, so each test, a process of its own, names one before. */
+/* Two vendors in one process, and drivers that are damaged: Intel's runtime for CPUs beside PoCL.
+ * It is fetched by tools/dev/intel; without it the tests that need it skip. The loader reads its
+ * folder of .icd files at the first OpenCL call, so each test, a process of its own, names one
+ * before. */
 #include "base/tmp.h"
 #include "testdev.h"
 #include <sys/stat.h>
@@ -61,7 +62,8 @@ Test(vendors, a_name_that_both_have_is_ambiguous)
         cr_expect_eq(clv_device_open(ctx, &p, &dev), CLV_ERR_NODEV);
         const char *text = clv_error_text(ctx);
         cr_expect(strstr(text, "ambiguous") && strstr(text, "Intel(R) OpenCL") &&
-                      strstr(text, "Portable Computing Language"), "%s", text);
+                      strstr(text, "Portable Computing Language"),
+                  "%s", text);
     }
     clv_device_close(&intel);
     clv_device_close(&pocl);
