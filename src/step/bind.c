@@ -3,6 +3,8 @@
 #include "base/util.h"
 #include "step/step.h"
 
+#include <string.h>
+
 static enum clv_err set_tensor(struct clv_device *dev, struct clv_step *s, unsigned *index,
                                struct clv_tensor *t)
 {
@@ -16,13 +18,19 @@ static enum clv_err set_tensor(struct clv_device *dev, struct clv_step *s, unsig
     return clv_kernel_set_value(s->bound, (*index)++, sizeof t->offset, &t->offset);
 }
 
-/* Registers may leave a built kernel fewer items in a group than the device runs at most. */
-static enum clv_err fit_group(struct clv_device *dev, const char *label, struct clv_kernel_step *k,
-                              size_t most)
+static size_t group_items(const struct clv_kernel_step *k)
 {
     size_t items = 1;
     for (int i = 0; i < k->dims && k->local[0]; i++)
         items *= k->local[i];
+    return items;
+}
+
+/* Registers may leave a built kernel fewer items in a group than the device runs at most. */
+static enum clv_err fit_group(struct clv_device *dev, const char *label, struct clv_kernel_step *k,
+                              size_t most)
+{
+    const size_t items = group_items(k);
     if (items <= most)
         return CLV_OK;
     if (k->shrink == CLV_SHRINK_NEVER || k->dims != 1 || most < 1)
@@ -43,6 +51,13 @@ static enum clv_err bind_kernel(struct clv_device *dev, struct clv_step *s)
 {
     struct clv_kernel_step *k = &s->u.kernel;
     CLV_TRY(clv_kernel_create(dev, k->source, k->name, k->options, s->label, &s->bound));
+    for (int i = 0; i < k->n_smaller && group_items(k) > clv_kernel_max_work_group(s->bound); i++) {
+        clv_kernel_destroy(&s->bound);
+        k->options = k->smaller[i].options;
+        memcpy(k->global, k->smaller[i].global, sizeof k->global);
+        memcpy(k->local, k->smaller[i].local, sizeof k->local);
+        CLV_TRY(clv_kernel_create(dev, k->source, k->name, k->options, s->label, &s->bound));
+    }
     CLV_TRY(fit_group(dev, s->label, k, clv_kernel_max_work_group(s->bound)));
     unsigned index = 0;
     for (int i = 0; i < k->n_args; i++) {

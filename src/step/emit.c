@@ -223,6 +223,32 @@ const char *clv_emit_options(struct clv_emit *e, const char *fmt, ...)
     return s;
 }
 
+static void round_up_global(size_t *global, const size_t *local, int dims)
+{
+    for (int i = 0; i < dims; i++) {
+        global[i] = CLV_MAX(global[i], (size_t)1);
+        if (local[0])
+            global[i] = (size_t)clv_round_up((int64_t)global[i], (int64_t)local[i]);
+    }
+}
+
+static enum clv_err copy_smaller(struct clv_emit *e, struct clv_kernel_step *k)
+{
+    struct clv_arena *a = &e->steps->arena;
+    if (!k->n_smaller)
+        return CLV_OK;
+    struct clv_kernel_shape *s = clv_arena_alloc(a, (size_t)k->n_smaller * sizeof *s);
+    for (int i = 0; s && i < k->n_smaller; i++) {
+        s[i] = k->smaller[i];
+        s[i].options = clv_arena_strdup(a, s[i].options);
+        if (!s[i].options)
+            return no_memory(e);
+        round_up_global(s[i].global, s[i].local, k->dims);
+    }
+    k->smaller = s;
+    return s ? CLV_OK : no_memory(e);
+}
+
 enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *info,
                              const struct clv_kernel_step *k)
 {
@@ -240,11 +266,8 @@ enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *inf
             return clv_fail(e->err, CLV_ERR_NOMEM, "%s: no tensor for argument %d",
                             info->node ? info->node->name : info->what, i);
     d->args = args;
-    for (int i = 0; i < d->dims; i++) {
-        d->global[i] = CLV_MAX(d->global[i], (size_t)1);
-        if (d->local[0])
-            d->global[i] = (size_t)clv_round_up((int64_t)d->global[i], (int64_t)d->local[i]);
-    }
+    round_up_global(d->global, d->local, d->dims);
+    CLV_TRY(copy_smaller(e, d));
     return append(e, info, &step);
 }
 

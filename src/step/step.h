@@ -45,6 +45,12 @@ enum clv_shrink {
     CLV_SHRINK_GROUPS,  /* a group loops over its part by local size: smaller groups, as many groups */
 };
 
+/* The same work by another build of the kernel, with other groups. */
+struct clv_kernel_shape {
+    const char *options;
+    size_t global[3], local[3];
+};
+
 struct clv_kernel_step {
     const struct clv_source *source;
     const char *name;             /* kernel function */
@@ -54,6 +60,8 @@ struct clv_kernel_step {
     enum clv_shrink shrink;
     const struct clv_arg *args;
     int n_args;
+    const struct clv_kernel_shape *smaller; /* what to fall back on where it gets no such groups, in turn */
+    int n_smaller;
 };
 
 /* Row-major C[m,n] = alpha op(A) op(B) + beta C on plain 2-D tensors, through CLBlast. */
