@@ -4,3 +4,7 @@
 #define GEOMETRY                                                                                   \
     int ih, int iw, int ci, int x_pitch, int oh, int ow, int co, int y_pitch, int kh, int kw,      \
         int stride_h, int stride_w, int dil_h, int dil_w, int pad_top, int pad_left
+/* To pass it on. */
+#define GEOMETRY_ARGS                                                                              \
+    ih, iw, ci, x_pitch, oh, ow, co, y_pitch, kh, kw, stride_h, stride_w, dil_h, dil_w, pad_top,   \
+        pad_left

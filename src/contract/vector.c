@@ -79,10 +79,8 @@ static bool folds_act(const struct clv_conv *c)
 static void defaults(const struct clv_caps *caps, const struct clv_conv *c,
                      enum clv_product product, int batch, int param[CLV_CHOICE_PARAMS])
 {
-    if (clv_conv_is_dense(c)) {
-        clv_vector_gemm_defaults(caps, c, product, batch, param);
+    if (clv_conv_is_dense(c))
         return;
-    }
     if (product == CLV_PRODUCT_WEIGHTS)
         clv_vector_weights_defaults(caps, c, batch, param);
     else
@@ -93,7 +91,7 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
                       enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
 {
     if (clv_conv_is_dense(c))
-        return clv_vector_gemm_candidates(caps, c, product, batch, param, max);
+        return 0;
     return product == CLV_PRODUCT_WEIGHTS
                ? clv_vector_weights_candidates(caps, c, batch, param, max)
                : clv_vector_forward_candidates(caps, c, product, batch, param, max);
@@ -101,23 +99,19 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
 
 static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    if (!clv_conv_is_dense(&p->conv))
-        return clv_vector_forward(e, p, param);
-    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_forward(e, p, param) : clv_vector_dense_forward(e, p);
+    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_forward(e, p)
+                                       : clv_vector_forward(e, p, param);
 }
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    if (!clv_conv_is_dense(&p->conv))
-        return clv_vector_data(e, p, param);
-    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_data(e, p, param) : clv_vector_dense_data(e, p);
+    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_data(e, p) : clv_vector_data(e, p, param);
 }
 
 static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    if (!clv_conv_is_dense(&p->conv))
-        return clv_vector_weights(e, p, param);
-    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_weights(e, p, param) : clv_vector_dense_weights(e, p);
+    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_weights(e, p)
+                                       : clv_vector_weights(e, p, param);
 }
 
 const struct clv_schedule clv_schedule_vector = {

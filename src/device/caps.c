@@ -161,6 +161,8 @@ static unsigned cpu_vector_width(unsigned native)
 void clv_caps_apply(const struct clv_caps_mask *mask, struct clv_device_info *info,
                     struct clv_caps *caps)
 {
+    if (mask->gpu_path) /* whatever a CPU's driver says of its memory: the path is made for it */
+        info->features |= CLV_FEAT_LOCAL;
     info->features &= ~mask->without;
     info->local_bytes = CLV_MIN(info->local_bytes, mask->local_bytes);
     if (mask->max_alloc)

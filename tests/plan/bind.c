@@ -55,10 +55,10 @@ Test(bind, smaller_groups_change_no_bit)
     char text[400];
     float *w, *v;
     size_t n, m;
-    /* Groups of 48: below the tiled schedule's, whose kernels insist on theirs. */
-    cr_assert_eq(train("gpu,wg=48", 0, &w, &n, text, sizeof text), CLV_OK, "%s", text);
+    /* Groups of 24: below the tiled schedule's, whose kernels insist on theirs. */
+    cr_assert_eq(train("gpu,wg=24", 0, &w, &n, text, sizeof text), CLV_OK, "%s", text);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        cr_assert_eq(train("gpu,wg=48", limits[i], &v, &m, text, sizeof text), CLV_OK, "%s", text);
+        cr_assert_eq(train("gpu,wg=24", limits[i], &v, &m, text, sizeof text), CLV_OK, "%s", text);
         cr_assert_eq(n, m);
         cr_expect_arr_eq(v, w, n * sizeof *w, "groups of at most %zu", limits[i]);
         free(v);
@@ -73,6 +73,9 @@ Test(bind, a_kernel_that_insists_says_how_to_limit_the_plan)
     size_t n;
     cr_assert_eq(train("gpu,wg=256", 20, &w, &n, text, sizeof text), CLV_ERR_UNSUPPORTED);
     cr_expect(strstr(text, "contract_tiled") && strstr(text, "--caps wg=20"), "%s", text);
+    /* 40 leave it its smallest tile. */
+    cr_assert_eq(train("gpu,wg=256", 40, &w, &n, text, sizeof text), CLV_OK, "%s", text);
+    free(w);
     cr_assert_eq(train("gpu,wg=20", 20, &w, &n, text, sizeof text), CLV_OK, "%s", text);
     free(w);
 }

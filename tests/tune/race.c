@@ -5,8 +5,14 @@
 
 #include <criterion/criterion.h>
 
-/* The tiled schedule has a few candidates for any problem. */
-static const char caps[] = "gpu";
+/* A device on which the tiled schedule has three candidates for the problem below. */
+static const char caps[] = "gpu,wg=64,local=9000";
+
+/* The default's items compute 4 x 4 elements, the others' 8 x 8 and 8 x 4. */
+static int number_of(const struct clv_choice *c)
+{
+    return c->param[3] == 4 ? 0 : c->param[4] == 8 ? 1 : 2;
+}
 
 static struct clv_problem problem(enum clv_product product, bool pool, enum clv_act act)
 {
@@ -26,14 +32,14 @@ static struct clv_problem problem(enum clv_product product, bool pool, enum clv_
 /* ---- hooks ---- */
 
 struct hook {
-    int spoiled;  /* the candidate with this parameter is wrong; -1 = none */
+    int spoiled;  /* the candidate of this number is wrong; -1 = none */
     double times[8];
 };
 
 static void spoil(void *priv, const struct clv_choice *c, float *result, size_t n)
 {
     const struct hook *h = priv;
-    if (c->param[0] == h->spoiled)
+    if (number_of(c) == h->spoiled)
         result[n / 2] += .01f;
 }
 
@@ -41,7 +47,7 @@ static double seconds(void *priv, const struct clv_choice *c, double measured)
 {
     const struct hook *h = priv;
     (void)measured;
-    return h->times[c->param[0]];
+    return h->times[number_of(c)];
 }
 
 static struct clv_raced race(struct tune_rig *t, struct hook *h)
@@ -62,8 +68,8 @@ Test(race, the_fastest_wins_by_more_than_the_noise)
     cr_assert_str_eq(r.choice.schedule->name, "tiled");
     cr_assert_eq(r.tried, 3);
     cr_assert_eq(r.wrong, 0);
-    cr_assert_eq(r.choice.param[0], 1);
-    cr_assert_eq(r.fallback.param[0], 0);
+    cr_assert_eq(number_of(&r.choice), 1);
+    cr_assert_eq(number_of(&r.fallback), 0);
     cr_assert_float_eq(r.fallback_seconds.median, 1e-3, 1e-9);
     rig_close(&t.r);
     tmp_remove(t.dir);
@@ -75,7 +81,7 @@ Test(race, the_default_stays_where_the_gain_is_noise)
     tune_open(&t, NULL, caps);
     struct hook h = {.spoiled = -1, .times = {1e-3, .99e-3, .985e-3}};
     const struct clv_raced r = race(&t, &h);
-    cr_assert_eq(r.choice.param[0], 0);
+    cr_assert_eq(number_of(&r.choice), 0);
     cr_assert_float_eq(r.seconds.median, 1e-3, 1e-9);
     rig_close(&t.r);
     tmp_remove(t.dir);
@@ -88,14 +94,14 @@ Test(race, a_wrong_answer_is_thrown_out_however_fast)
     struct hook h = {.spoiled = 1, .times = {1e-3, 1e-6, 5e-4}};
     struct clv_raced r = race(&t, &h);
     cr_assert_eq(r.wrong, 1);
-    cr_assert_eq(r.choice.param[0], 2);
-    cr_assert(strstr(t.last, "tiled group=1"), "%s", t.last);
+    cr_assert_eq(number_of(&r.choice), 2);
+    cr_assert(strstr(t.last, "tiled bm=64 bn=64"), "%s", t.last);
     /* The default, too. */
     h.spoiled = 0;
     r = race(&t, &h);
     cr_assert_eq(r.wrong, 1);
     cr_assert_eq(r.fallback_seconds.n, 0);
-    cr_assert_eq(r.choice.param[0], 1);
+    cr_assert_eq(number_of(&r.choice), 1);
     rig_close(&t.r);
     tmp_remove(t.dir);
 }

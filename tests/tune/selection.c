@@ -9,6 +9,8 @@
 
 #include <criterion/criterion.h>
 
+#define TILED(bm) "tiled bm=" bm " bn=32 bk=16 tm=4 tn=4 slices=1"
+
 static const struct clv_problem dense = {
     .product = CLV_PRODUCT_FORWARD,
     .conv = {.ih = 1, .iw = 1, .ci = 7, .oh = 1, .ow = 1, .co = 9, .kh = 1, .kw = 1, .sh = 1, .sw = 1, .dh = 1,
@@ -34,9 +36,9 @@ Test(selection, texts_of_problems_are_canonical)
 Test(selection, what_a_schedule_does_not_offer_is_refused)
 {
     static const char *const wrong[] = {
-        "", " ", "nonsense", "simple x=1", "tiled", "tiled group", "tiled group=", "tiled group=x",
-        "tiled group=0 group=0", "tiled group=99", "tiled group=-1", "tiled group=0 more=1",
-        "tiled group=99999999999999999999", "Tiled group=0", "simple nonsense",
+        "", " ", "nonsense", "simple x=1", "tiled", "tiled bm", "tiled bm=", "tiled bm=x",
+        "tiled bm=32 bn=32 bk=16 tm=4 tn=4", TILED("31"), TILED("-32"), TILED("32") " more=1",
+        TILED("32") " bm=32", TILED("99999999999999999999"), "x" TILED("32"), "simple nonsense",
     };
     struct tune_rig t;
     struct clv_choice c = {0};
@@ -48,9 +50,9 @@ Test(selection, what_a_schedule_does_not_offer_is_refused)
         cr_assert_not(clv_choice_parse(wrong[i], caps, &dense, &c, &why), "%s", wrong[i]);
         cr_assert(why && *why && !c.schedule);
     }
-    cr_assert(clv_choice_parse("tiled group=1", caps, &dense, &c, &why), "%s", why);
+    cr_assert(clv_choice_parse(TILED("32"), caps, &dense, &c, &why), "%s", why);
     clv_choice_text(&c, text);
-    cr_assert_str_eq(text, "tiled group=1");
+    cr_assert_str_eq(text, TILED("32"));
     cr_assert(clv_choice_parse("simple", caps, &dense, &c, &why), "%s", why);
     struct clv_problem pool = dense;
     pool.pool = true;
@@ -89,7 +91,7 @@ Test(selection, the_database_decides_but_off_never_reads_it_and_a_record_goes_be
     const char key[] = "forward n4 x1x1x6 y1x1x3 k1x1 s1x1 d1x1 p0,0 g1 linear train";
     ok(t.r.ctx, clv_tuning_put(&lines, key, "simple", 1, 1, &t.r.ctx->err));
     ok(t.r.ctx, clv_tuning_save(t.r.dev, &lines));
-    ok(t.r.ctx, clv_selection_put(&recorded, key, "tiled group=2", false, &t.r.ctx->err));
+    ok(t.r.ctx, clv_selection_put(&recorded, key, TILED("64"), false, &t.r.ctx->err));
     const struct {
         enum clv_tune_mode mode;
         const struct clv_selection *recorded;
@@ -118,13 +120,13 @@ Test(selection, what_does_not_fit_is_passed_over_with_a_warning)
     struct clv_tuning lines = {0};
     tune_open(&t, NULL, "gpu");
     const char key[] = "forward n4 x1x1x6 y1x1x3 k1x1 s1x1 d1x1 p0,0 g1 linear train";
-    ok(t.r.ctx, clv_tuning_put(&lines, key, "tiled group=7", 1, 1, &t.r.ctx->err));
+    ok(t.r.ctx, clv_tuning_put(&lines, key, TILED("7"), 1, 1, &t.r.ctx->err));
     ok(t.r.ctx, clv_tuning_save(t.r.dev, &lines));
     struct clv_graph *g = rig_graph(&t.r, "input 1 2 3\nflatten\ndense 3 activation=softmax\n");
     struct clv_trainer *trainer = trainer_of(&t, g, CLV_TUNE_CACHED, NULL);
     cr_assert_str_eq(variant_of(&t, trainer, "dense_1 forward"), "tiled");
     cr_assert_eq(t.warnings, 1);
-    cr_assert(strstr(t.last, "dense_1") && strstr(t.last, "tiled group=7"), "%s", t.last);
+    cr_assert(strstr(t.last, "dense_1") && strstr(t.last, TILED("7")), "%s", t.last);
     clv_trainer_destroy(&trainer);
     clv_graph_destroy(&g);
     clv_tuning_finish(&lines);
