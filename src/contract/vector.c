@@ -79,8 +79,10 @@ static bool folds_act(const struct clv_conv *c)
 static void defaults(const struct clv_caps *caps, const struct clv_conv *c,
                      enum clv_product product, int batch, int param[CLV_CHOICE_PARAMS])
 {
-    if (clv_conv_is_dense(c))
+    if (clv_conv_is_dense(c)) {
+        clv_vector_gemm_defaults(caps, c, product, batch, param);
         return;
+    }
     if (product == CLV_PRODUCT_WEIGHTS)
         clv_vector_weights_defaults(caps, c, batch, param);
     else
@@ -91,7 +93,7 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
                       enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
 {
     if (clv_conv_is_dense(c))
-        return 0;
+        return clv_vector_gemm_candidates(caps, c, product, batch, param, max);
     return product == CLV_PRODUCT_WEIGHTS
                ? clv_vector_weights_candidates(caps, c, batch, param, max)
                : clv_vector_forward_candidates(caps, c, product, batch, param, max);
@@ -99,19 +101,23 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
 
 static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_forward(e, p)
-                                       : clv_vector_forward(e, p, param);
+    if (!clv_conv_is_dense(&p->conv))
+        return clv_vector_forward(e, p, param);
+    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_forward(e, p, param) : clv_vector_dense_forward(e, p);
 }
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_data(e, p) : clv_vector_data(e, p, param);
+    if (!clv_conv_is_dense(&p->conv))
+        return clv_vector_data(e, p, param);
+    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_data(e, p, param) : clv_vector_dense_data(e, p);
 }
 
 static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    return clv_conv_is_dense(&p->conv) ? clv_vector_dense_weights(e, p)
-                                       : clv_vector_weights(e, p, param);
+    if (!clv_conv_is_dense(&p->conv))
+        return clv_vector_weights(e, p, param);
+    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_weights(e, p, param) : clv_vector_dense_weights(e, p);
 }
 
 const struct clv_schedule clv_schedule_vector = {

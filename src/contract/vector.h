@@ -33,4 +33,20 @@ int clv_vector_weights_candidates(const struct clv_caps *caps, const struct clv_
 CLV_CHECK enum clv_err clv_vector_weights(struct clv_emit *e, const struct clv_contract *p,
                                           const int *param);
 
+/* Dense layers with many samples (vector_gemm.c). param: vectors and rows of the register tile; rows of
+ * the result in a work-item, 0 = weights are streamed instead (vector_dense.c); terms summed at a time;
+ * blocks of columns in a work-item. False, with param as it was, for other layers. */
+enum { CLV_VECTOR_ROWS = 3 };
+bool clv_vector_gemm_defaults(const struct clv_caps *caps, const struct clv_conv *c,
+                              enum clv_product product, int batch, int param[CLV_CHOICE_PARAMS]);
+int clv_vector_gemm_candidates(const struct clv_caps *caps, const struct clv_conv *c,
+                               enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS],
+                               int max);
+CLV_CHECK enum clv_err clv_vector_gemm_forward(struct clv_emit *e, const struct clv_contract *p,
+                                               const int *param);
+CLV_CHECK enum clv_err clv_vector_gemm_data(struct clv_emit *e, const struct clv_contract *p,
+                                            const int *param);
+CLV_CHECK enum clv_err clv_vector_gemm_weights(struct clv_emit *e, const struct clv_contract *p,
+                                               const int *param);
+
 #endif
