@@ -60,7 +60,8 @@ struct clv_trainer_params {
                              * kernel is built, whatever would run is refused */
     /* How staged images become the network's input; only mean and std matter for float batches. */
     struct clv_pipeline_params pipeline;
-    size_t max_image_bytes; /* largest stored image of a staged sample; 0 = height x width x channels floats */
+    size_t max_image_bytes; /* largest stored image of a staged sample; 0 = height x width x channels floats, which
+                             * are the input themselves where mean and std leave them as they are */
 };
 
 /* Builds plans for the graph, draws the weights. The graph and the device must outlive the trainer;

@@ -18,7 +18,7 @@ struct clv_plan_map {
 };
 
 struct clv_ring_entry {
-    void *slot;                      /* slot_bytes of host memory */
+    void *slot;                      /* as many bytes as the staging tensor */
     uint32_t *state;                 /* step state and sample indices */
     float *targets, *output, *loss;
     struct clv_mark *mark;           /* NULL = nothing in flight */
@@ -34,7 +34,9 @@ struct clv_plan {
     struct clv_choices choices;
     struct clv_fusion *fusion;       /* by node id */
     struct clv_node_tensors *node;   /* by node id */
-    struct clv_tensor *staging, *state, *targets, *output, *loss;
+    struct clv_tensor *staging;      /* the input node's own output where the plan takes floats */
+    struct clv_tensor *state, *targets, *output, *loss;
+    bool takes_floats;
     struct clv_plan_map map;
     struct clv_separate separate;
     struct clv_plan_memory memory;

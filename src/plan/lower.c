@@ -2,6 +2,7 @@
  * differentiation), the optimizer the update. */
 #include "plan/internal.h"
 
+#include "base/util.h"
 #include "step/sample.h"
 
 static enum clv_err new_tensor(struct clv_emit *e, struct clv_tensor **t, enum clv_memory memory,
@@ -27,14 +28,35 @@ static enum clv_err make_node_tensors(struct clv_plan *p, struct clv_emit *e,
     return CLV_OK;
 }
 
+/* Floats that are to be neither scaled nor shifted lie in the slot as the network reads them. */
+static bool is_plain(const struct clv_normalise *q, const struct clv_tensor *input)
+{
+    bool plain = input->dtype == CLV_F32 && input->pitch == input->c && !input->alias;
+    for (int i = 0; i < CLV_MIN((int)input->c, CLV_SAMPLE_CHANNELS); i++)
+        plain = plain && q->mean[i] == 0 && q->std[i] == 1;
+    return plain;
+}
+
+static enum clv_err make_staging(struct clv_plan *p, struct clv_emit *e)
+{
+    struct clv_tensor *input = p->node[p->graph->input->id].out;
+    p->takes_floats = p->params.floats && input && is_plain(&p->params.normalise, input);
+    if (p->takes_floats) {
+        input->memory = CLV_MEMORY_IO;
+        p->staging = input;
+        return CLV_OK;
+    }
+    CLV_TRY(new_tensor(e, &p->staging, CLV_MEMORY_IO, CLV_U8, 1, (struct clv_shape){1, 1, 0},
+                       "staging"));
+    p->staging->c = p->staging->pitch = (int64_t)p->params.slot_bytes;
+    return CLV_OK;
+}
+
 static enum clv_err make_io_tensors(struct clv_plan *p, struct clv_emit *e)
 {
     const struct clv_plan_params *q = &p->params;
     const int state_words = (int)(sizeof(struct clv_step_state) / 4) + q->batch;
     const int64_t outputs = clv_shape_count(p->graph->output->shape);
-    CLV_TRY(new_tensor(e, &p->staging, CLV_MEMORY_IO, CLV_U8, 1,
-                       (struct clv_shape){1, 1, 0}, "staging"));
-    p->staging->c = p->staging->pitch = (int64_t)q->slot_bytes;
     CLV_TRY(new_tensor(e, &p->state, CLV_MEMORY_IO, CLV_U32, 1, (struct clv_shape){1, 1, state_words},
                        "state"));
     CLV_TRY(new_tensor(e, &p->targets, CLV_MEMORY_IO, CLV_F32, q->batch,
@@ -49,7 +71,8 @@ static enum clv_err lower_forward(struct clv_plan *p, struct clv_emit *e)
         if (p->fusion[i].dead)
             continue;
         if (node->op->flags & CLV_OP_INPUT) {
-            CLV_TRY(clv_emit_sample(e, p->staging, p->node[i].out, &p->params.normalise));
+            if (!p->takes_floats)
+                CLV_TRY(clv_emit_sample(e, p->staging, p->node[i].out, &p->params.normalise));
             continue;
         }
         if (node->op->flags & CLV_OP_TRAIN_ONLY && !p->params.training)
@@ -92,6 +115,7 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     for (int i = 0; i < p->graph->n_nodes; i++)
         if (!p->fusion[i].dead)
             CLV_TRY(make_node_tensors(p, &e, p->graph->nodes[i]));
+    CLV_TRY(make_staging(p, &e));
     p->output = p->node[p->graph->output->id].out;
     p->loss = loss ? p->node[q->root->id].out : NULL;
     CLV_TRY(lower_forward(p, &e));

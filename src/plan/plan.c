@@ -47,7 +47,7 @@ static enum clv_err make_ring(struct clv_plan *p)
 {
     for (int i = 0; i < CLV_PLAN_RING; i++) {
         struct clv_ring_entry *r = &p->ring[i];
-        r->slot = calloc(1, p->params.slot_bytes);
+        r->slot = calloc(1, (size_t)clv_tensor_bytes(p->staging));
         r->state = calloc(1, (size_t)clv_tensor_bytes(p->state));
         r->targets = calloc(1, (size_t)clv_tensor_bytes(p->targets));
         r->output = calloc(1, (size_t)clv_tensor_bytes(p->output));
@@ -130,4 +130,6 @@ const struct clv_steps *clv_plan_steps(const struct clv_plan *p) { return &p->st
 const struct clv_choices *clv_plan_choices(const struct clv_plan *p) { return &p->choices; }
 
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p) { return p->memory; }
+
+bool clv_plan_takes_floats(const struct clv_plan *p) { return p->takes_floats; }
 

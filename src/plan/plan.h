@@ -25,7 +25,9 @@ struct clv_plan_params {
     bool no_fusion;                  /* every layer by itself */
     bool separate;                   /* every tensor in a guarded buffer of its own */
     bool dry;                        /* to be dumped and measured only: allocates and builds nothing */
-    size_t slot_bytes;               /* staging: sample records and pixels (data/loader.h) */
+    bool floats;                     /* samples are staged as plain float[n][h][w][c] where the network takes
+                                      * them as they are: clv_plan_takes_floats() says whether */
+    size_t slot_bytes;               /* staging otherwise: sample records and pixels (data/loader.h) */
     struct clv_normalise normalise;
     const struct clv_optim *optim;   /* training */
     double clip_norm;                /* 0 = no clipping */
@@ -54,13 +56,16 @@ const struct clv_steps *clv_plan_steps(const struct clv_plan *p);
 /* What was chosen for each contraction; owned by the plan (contract/selection.h). */
 const struct clv_choices *clv_plan_choices(const struct clv_plan *p);
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);
+/* A slot is float[batch][h][w][c] of the input, and the input's memory itself: there is no sampling pass.
+ * Else it holds records and pixels. */
+bool clv_plan_takes_floats(const struct clv_plan *p);
 
 /* Host memory of ring entry `slot` (0..CLV_PLAN_RING-1), to be filled before it is submitted. Waits
  * for what is still in flight from it and drops its results. */
 CLV_CHECK enum clv_err clv_plan_slot(struct clv_plan *p, int slot, void **ret);
 
-/* What is uploaded of ring entry `slot`: the first bytes of its host memory, then the caller's own
- * memory right behind them, which must stay as it is until the entry was waited for. */
+/* What is uploaded of ring entry `slot`: the first bytes (0 = none) of its host memory, then the caller's
+ * own memory right behind them, which must stay as it is until the entry was waited for. */
 struct clv_upload {
     size_t bytes;
     const void *behind;              /* NULL = nothing */

@@ -23,7 +23,8 @@ static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struc
 static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r,
                            const struct clv_upload *up)
 {
-    CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, up->bytes));
+    if (up->bytes)
+        CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, up->bytes));
     if (up->behind)
         CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, up->bytes, up->behind,
                                 up->behind_bytes));

@@ -12,7 +12,7 @@ struct clv_batches {
     struct clv_batches_params params;
     struct clv_batch_source source;
     struct clv_loader *loader;    /* data sets */
-    float *x;                     /* callback: one batch */
+    float *x;                     /* callback: one batch that is skipped, or has records to come */
     uint32_t *order;              /* memory: this epoch's permutation */
     size_t pos;                   /* memory: samples delivered; callback: likewise, as an index */
 };
@@ -41,10 +41,14 @@ static void put_sample(void *slot, int batch, int i, int h, int w, int c, const 
            (size_t)h * (size_t)w * (size_t)c * sizeof *x);
 }
 
-void clv_float_slot_fill(void *slot, int batch, int n, int height, int width, int channels,
+void clv_float_slot_fill(void *slot, bool plain, int batch, int n, int height, int width, int channels,
                          const float *x, struct clv_upload *upload)
 {
     const size_t count = (size_t)height * (size_t)width * (size_t)channels, bytes = count * sizeof *x;
+    if (plain) {
+        *upload = (struct clv_upload){.behind = x, .behind_bytes = (size_t)n * bytes};
+        return;
+    }
     if (clv_slot_stride(bytes) == bytes) {
         *upload = (struct clv_upload){.bytes = clv_slot_header((size_t)batch),
                                       .behind = x, .behind_bytes = (size_t)n * bytes};
@@ -142,9 +146,9 @@ double clv_batches_wait_seconds(const struct clv_batches *b)
 
 /* ---- epochs ---- */
 
-static enum clv_err callback_batch(struct clv_batches *b, int *n, int32_t *labels)
+static enum clv_err callback_batch(struct clv_batches *b, float *x, int *n, int32_t *labels)
 {
-    const int got = b->source.next(b->source.priv, b->params.batch, b->x, labels);
+    const int got = b->source.next(b->source.priv, b->params.batch, x, labels);
     if (got < 0)
         return clv_fail(&b->ctx->err, (enum clv_err)got, "the caller's batch function failed");
     if (got > b->params.batch)
@@ -174,7 +178,7 @@ enum clv_err clv_batches_start(struct clv_batches *b, uint64_t epoch, size_t fir
     enum clv_err err = labels ? CLV_OK : clv_fail_nomem(&b->ctx->err, "batches");
     int n = 1;
     for (size_t i = 0; i < first && n && !err; i++)
-        err = callback_batch(b, &n, labels);
+        err = callback_batch(b, b->x, &n, labels);
     free(labels);
     return err;
 }
@@ -188,10 +192,12 @@ static void memory_batch(struct clv_batches *b, void *slot, int *n, uint32_t *in
     for (int i = 0; i < *n; i++) {
         index[i] = b->order[b->pos + (size_t)i];
         labels[i] = b->source.labels[index[i]];
-        put_sample(slot, p->batch, i, p->height, p->width, p->channels,
-                   b->source.x + (size_t)index[i] * count);
+        const float *x = b->source.x + (size_t)index[i] * count;
+        if (p->floats)
+            memcpy((float *)slot + (size_t)i * count, x, count * sizeof *x);
+        else
+            put_sample(slot, p->batch, i, p->height, p->width, p->channels, x);
     }
-    b->pos += (size_t)*n;
 }
 
 enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, int *n, uint32_t *index,
@@ -202,17 +208,18 @@ enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, i
         *used = clv_loader_slot_bytes(b->loader);
         return clv_loader_next(b->loader, slot, n, index, labels);
     }
-    *used = clv_float_slot_bytes(p->batch, (int64_t)p->height * p->width * p->channels);
+    const size_t count = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
     if (b->source.x) {
         memory_batch(b, slot, n, index, labels);
-        return CLV_OK;
-    }
-    CLV_TRY(callback_batch(b, n, labels));
-    const size_t count = (size_t)p->height * (size_t)p->width * (size_t)p->channels;
-    for (int i = 0; i < *n; i++) {
-        put_sample(slot, p->batch, i, p->height, p->width, p->channels, b->x + (size_t)i * count);
-        index[i] = (uint32_t)(b->pos + (size_t)i);
+    } else {
+        CLV_TRY(callback_batch(b, p->floats ? slot : b->x, n, labels));
+        for (int i = 0; i < *n; i++) {
+            if (!p->floats)
+                put_sample(slot, p->batch, i, p->height, p->width, p->channels, b->x + (size_t)i * count);
+            index[i] = (uint32_t)(b->pos + (size_t)i);
+        }
     }
     b->pos += (size_t)*n;
+    *used = p->floats ? (size_t)*n * count * sizeof *b->x : clv_float_slot_bytes(p->batch, (int64_t)count);
     return CLV_OK;
 }

@@ -17,6 +17,7 @@ struct clv_batches_params {
     uint64_t seed;
     struct clv_pipeline_params pipeline;
     size_t slot_bytes;       /* of the plan that they go to */
+    bool floats;             /* that plan takes plain floats */
 };
 
 CLV_CHECK enum clv_err clv_batches_create(struct clv_context *ctx,
@@ -34,10 +35,10 @@ CLV_CHECK enum clv_err clv_batches_start(struct clv_batches *b, uint64_t epoch, 
 CLV_CHECK enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, int *n,
                                         uint32_t *index, int32_t *labels);
 
-/* Bytes of a slot of `batch` float samples of `count` elements, and writing one: x[n][count]. Where
- * samples need no gaps between them, x is left where it is and *upload names it. */
+/* Bytes of a slot of `batch` float samples of `count` elements, and writing one, with records or plain:
+ * x[n][count]. Where samples need no gaps between them, x is left where it is and *upload names it. */
 size_t clv_float_slot_bytes(int batch, int64_t count);
-void clv_float_slot_fill(void *slot, int batch, int n, int height, int width, int channels,
+void clv_float_slot_fill(void *slot, bool plain, int batch, int n, int height, int width, int channels,
                          const float *x, struct clv_upload *upload);
 
 #endif

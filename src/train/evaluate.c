@@ -116,11 +116,12 @@ enum clv_err clv_trainer_evaluate_as(struct clv_trainer *t, const struct clv_bat
     struct clv_batches *b = NULL;
     struct clv_plan *plan = NULL;
     struct rows r = {.on_progress = on_progress, .priv = priv};
+    clv_trainer_expect(t, false, source);
     CLV_TRY(clv_trainer_plan(t, false, &plan));
     const struct clv_batches_params params = {
         .source = source, .batch = t->params.batch, .height = t->input.h, .width = t->input.w,
         .channels = t->input.c, .seed = t->params.seed, .pipeline = t->params.pipeline,
-        .slot_bytes = t->slot_bytes};
+        .slot_bytes = t->slot_bytes, .floats = clv_plan_takes_floats(plan)};
     enum clv_err err = clv_batches_create(t->ctx, &params, &b);
     if (!err) {
         err = run_batches(t, plan, b, &r);

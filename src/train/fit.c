@@ -264,11 +264,13 @@ static enum clv_err run_epochs(struct clv_fit *f, const char **reason)
 static enum clv_err prepare(struct clv_fit *f, const struct clv_batch_source *train)
 {
     struct clv_trainer *t = f->t;
+    clv_trainer_expect(t, true, train);
+    CLV_TRY(clv_trainer_plan(t, true, &f->plan));
     const struct clv_batches_params params = {
         .source = train, .batch = t->params.batch, .height = t->input.h, .width = t->input.w,
         .channels = t->input.c, .training = true, .seed = t->params.seed,
-        .pipeline = t->params.pipeline, .slot_bytes = t->slot_bytes};
-    CLV_TRY(clv_trainer_plan(t, true, &f->plan));
+        .pipeline = t->params.pipeline, .slot_bytes = t->slot_bytes,
+        .floats = clv_plan_takes_floats(f->plan)};
     CLV_TRY(clv_lr_schedule_parse(f->params.schedule, &f->schedule, &t->ctx->err));
     CLV_TRY(clv_monitor_parse(f->params.monitor, f->val != NULL, &f->monitor, &t->ctx->err));
     CLV_TRY(clv_batches_create(t->ctx, &params, &f->source));

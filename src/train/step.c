@@ -54,8 +54,8 @@ static enum clv_err check_count(struct clv_trainer *t, int n)
     return CLV_OK;
 }
 
-/* Float samples for ring entry 0 of a plan: records go into its slot, the numbers are uploaded from where
- * they lie if samples may follow each other without a gap. */
+/* Float samples for ring entry 0 of a plan: records, if it wants any, go into its slot, the numbers are
+ * uploaded from where they lie if samples may follow each other without a gap. */
 static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, int n,
                           struct clv_upload *upload)
 {
@@ -63,12 +63,13 @@ static enum clv_err stage(struct clv_trainer *t, bool training, const float *x, 
     void *slot = NULL;
     const size_t need = clv_float_slot_bytes(t->params.batch, clv_shape_count(t->input));
     CLV_TRY(clv_trainer_plan(t, training, &plan));
+    const bool plain = clv_plan_takes_floats(plan);
     CLV_TRY(check_count(t, n));
-    if (need > t->slot_bytes)
+    if (!plain && need > t->slot_bytes)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG,
                         "max_image_bytes leaves no room for float samples: use 0");
     CLV_TRY(clv_plan_slot(plan, 0, &slot));
-    clv_float_slot_fill(slot, t->params.batch, n, t->input.h, t->input.w, t->input.c, x, upload);
+    clv_float_slot_fill(slot, plain, t->params.batch, n, t->input.h, t->input.w, t->input.c, x, upload);
     return CLV_OK;
 }
 

@@ -78,6 +78,7 @@ static enum clv_err set_input(struct clv_trainer *t)
     t->outputs = (int)clv_shape_count(t->graph->output->shape);
     CLV_TRY(set_normalise(t));
     const size_t batch = (size_t)t->params.batch;
+    t->records[0] = t->records[1] = t->params.max_image_bytes != 0;
     t->slot_bytes = t->params.max_image_bytes ? clv_slot_bytes(batch, t->params.max_image_bytes)
                                               : clv_float_slot_bytes(t->params.batch, count);
     if (t->slot_bytes > UINT32_MAX || t->params.max_image_bytes > UINT32_MAX)
@@ -126,6 +127,7 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                     .force_variant = t->params.variant,
                                     .separate = t->params.separate,
                                     .dry = t->params.plan_only,
+                                    .floats = !t->records[training],
                                     .slot_bytes = t->slot_bytes,
                                     .normalise = t->normalise,
                                     .optim = t->optim,
@@ -145,6 +147,15 @@ static enum clv_err get_plan(struct clv_trainer *t, bool training, struct clv_pl
     }
     *ret = *p;
     return CLV_OK;
+}
+
+void clv_trainer_expect(struct clv_trainer *t, bool training, const struct clv_batch_source *source)
+{
+    if (!source->data || t->records[training])
+        return;
+    t->records[training] = true;
+    if (t->plan[training] && clv_plan_takes_floats(t->plan[training]))
+        clv_plan_destroy(&t->plan[training]);
 }
 
 enum clv_err clv_trainer_create_as(struct clv_device *dev, struct clv_graph *graph,

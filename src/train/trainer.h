@@ -24,7 +24,8 @@ struct clv_trainer {
     struct clv_selection selection;   /* what the plans take */
     struct clv_plan *plan[2];         /* [training]; made when first needed */
     struct clv_normalise normalise;
-    size_t slot_bytes;
+    size_t slot_bytes;                /* of slots with records */
+    bool records[2];                  /* [training]: samples come with records, not as plain floats */
     double rate;                      /* learning rate of the next step */
     uint64_t step;                    /* optimizer steps submitted */
     struct clv_shape input;
@@ -42,6 +43,9 @@ CLV_CHECK enum clv_err clv_trainer_create_as(struct clv_device *dev, struct clv_
 void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct clv_plan_params *ret);
 /* The plan for training or evaluation, built on first use. */
 CLV_CHECK enum clv_err clv_trainer_plan(struct clv_trainer *t, bool training, struct clv_plan **ret);
+/* Before a plan is taken for a source's batches: a data set's images come with records, for which a plan
+ * for plain floats is made anew. Nothing may be in flight from it. */
+void clv_trainer_expect(struct clv_trainer *t, bool training, const struct clv_batch_source *source);
 /* One-hot (or the label itself for one output) into targets[n][outputs]; checks the range. */
 CLV_CHECK enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t *labels, int n,
                                            float *targets);

@@ -1,4 +1,7 @@
 /* Epochs over sources in memory and callbacks: learning, stopping, and resuming bit for bit. */
+#define _XOPEN_SOURCE 700 /* nftw, in tmp.h */
+#include "../base/tmp.h"
+#include "../data/make.h"
 #include "rig.h"
 
 #include <math.h>
@@ -151,6 +154,64 @@ Test(fit, batches_from_a_callback)
     cr_expect_eq(f.rewinds, 3);
     cr_expect_eq(clv_trainer_fit(s.t, &bad, NULL, NULL), CLV_ERR_IO);
     end(&s);
+}
+
+/* Plain floats are the input's memory; with records they are sampled into it. */
+Test(fit, plain_floats_and_staged_ones_give_the_same_bits)
+{
+    struct setting a = begin("adam"), b = begin("adam");
+    clv_trainer_destroy(&b.t);
+    clv_graph_destroy(&b.g);
+    b.g = rig_graph(&b.r, model);
+    ok(b.r.ctx, clv_trainer_create(b.r.dev, b.g, &(struct clv_trainer_params){
+        .batch = 8, .seed = 3, .max_image_bytes = COUNT * sizeof(float)}, &b.t));
+    cr_expect_lt(clv_trainer_get_memory(a.t).io, clv_trainer_get_memory(b.t).io);
+    float *weights[2], out[2][N * CLASSES];
+    size_t n;
+    struct setting *s[2] = {&a, &b};
+    for (int i = 0; i < 2; i++) {
+        struct feed f = {.s = s[i]};
+        const struct clv_batch_source memory = {.x = s[i]->x, .labels = s[i]->labels, .n = N},
+                                      callback = {.next = next, .rewind = rewind_feed, .priv = &f};
+        const struct clv_fit_params p = {.epochs = 1};
+        ok(s[i]->r.ctx, clv_trainer_fit(s[i]->t, &memory, &callback, &p));
+        ok(s[i]->r.ctx, clv_trainer_fit(s[i]->t, &callback, &memory, &p));
+        ok(s[i]->r.ctx, clv_trainer_step(s[i]->t, s[i]->x + 3 * COUNT, s[i]->labels + 3, 5, NULL));
+        ok(s[i]->r.ctx, clv_trainer_predict(s[i]->t, s[i]->x, N, out[i]));
+        weights[i] = rig_weights(&s[i]->r, s[i]->t, false, &n);
+    }
+    cr_expect_arr_eq(weights[0], weights[1], n * sizeof **weights);
+    cr_expect_arr_eq(out[0], out[1], sizeof out[0]);
+    free(weights[0]), free(weights[1]);
+    end(&a), end(&b);
+}
+
+/* A trainer for floats that is given a data set after all. */
+Test(fit, a_data_set_after_floats)
+{
+    struct setting s = begin("adam learning_rate=0.01");
+    char dir[64];
+    struct clv_data *data = NULL;
+    struct clv_metrics before, after;
+    tmp_dir(dir);
+    for (unsigned i = 0; i < 20; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%c/%u.png", 'a' + (int)(i % CLASSES), i);
+        make_gray(dir, name, i);
+    }
+    ok(s.r.ctx, clv_data_open(s.r.ctx, dir, NULL, &data));
+    const struct clv_batch_source floats = {.x = s.x, .labels = s.labels, .n = N},
+                                  images = {.data = data, .split = CLV_SPLIT_TRAIN};
+    ok(s.r.ctx, clv_trainer_evaluate(s.t, &floats, -1, &before, NULL, NULL));
+    ok(s.r.ctx, clv_trainer_evaluate(s.t, &images, -1, &after, NULL, NULL));
+    clv_metrics_finish(&after);
+    ok(s.r.ctx, clv_trainer_evaluate(s.t, &floats, -1, &after, NULL, NULL));
+    cr_expect_eq(before.loss, after.loss);
+    ok(s.r.ctx, clv_trainer_fit(s.t, &images, &floats, &(struct clv_fit_params){.epochs = 1}));
+    clv_metrics_finish(&before), clv_metrics_finish(&after);
+    clv_data_close(&data);
+    end(&s);
+    tmp_remove(dir);
 }
 
 Test(fit, early_stopping_and_limits)
