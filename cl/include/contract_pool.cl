@@ -26,24 +26,20 @@ typedef uchar4 bvec;
 #define TO_BVEC convert_uchar4
 #endif
 
-/* The maximum of a window's pixels, the first among equals; a NaN wins. save: its place goes to mask, dead
- * where it is not above floor_. */
+/* The maximum of a window's pixels; a NaN wins. save: the first place it is at goes to mask, dead where it is
+ * not above floor_. Compilers make one instruction of each maximum and two of the search for a NaN. */
 static vec pool_window(vec q0, vec q1, vec q2, vec q3, float floor_, __global uchar *mask, bool save)
 {
-    const ivec take1 = (q1 > q0) | (q1 != q1);
-    vec best = select(q0, q1, take1);
-    const ivec take2 = (q2 > best) | (q2 != q2);
-    best = select(best, q2, take2);
-    const ivec take3 = (q3 > best) | (q3 != q3);
-    best = select(best, q3, take3);
+    const vec a = q0 > q1 ? q0 : q1, b = q2 > q3 ? q2 : q3, top = a > b ? a : b;
     if (save) {
-        ivec at = select((ivec)(0), (ivec)(1), take1);
-        at = select(at, (ivec)(2), take2);
-        at = select(at, (ivec)(3), take3);
-        at = select(at, (ivec)(POOL_DEAD), best <= (vec)(floor_));
+        ivec at = q2 == top ? (ivec)(2) : (ivec)(3);
+        at = q1 == top ? (ivec)(1) : at;
+        at = q0 == top ? (ivec)(0) : at;
+        at = top <= (vec)(floor_) ? (ivec)(POOL_DEAD) : at;
         *(__global bvec *)mask = TO_BVEC(at);
     }
-    return best;
+    const ivec numbers = (q0 == q0) & (q1 == q1) & (q2 == q2) & (q3 == q3);
+    return numbers ? top : (vec)(NAN);
 }
 
 /* Row `at` of the gradient before the pool, padded like load_row(): dy and mask are [n][ih / 2][iw / 2]
