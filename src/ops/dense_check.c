@@ -39,6 +39,7 @@ static const struct clv_check_case cases[] = {
     {"gemm 512", "units=512 use_bias=false", {{1, 1, 512}}, .batch = 512, .flags = BENCH},
     {"gemm 1024", "units=1024 use_bias=false", {{1, 1, 1024}}, .batch = 1024, .flags = BENCH},
     {"gemm 2048", "units=2048 use_bias=false", {{1, 1, 2048}}, .batch = 2048, .flags = BENCH},
+    {"gemm 4096", "units=4096 use_bias=false", {{1, 1, 4096}}, .batch = 4096, .flags = BENCH},
 };
 
 static void reference(const struct clv_check_ref *r)
