@@ -71,7 +71,7 @@ struct clv_device {
     cl_command_queue queue;    /* in order, all compute */
     bool profiling;
     bool is_trusted;           /* its compiler builds in this process without a trial (trial.c) */
-    bool is_pocl;              /* its waits sleep instead of spinning, its cache is ours to guard */
+    bool is_pocl;              /* its cache is ours to guard */
     char *cache_dir;           /* <cache>/programs, NULL = no disk cache */
     struct clv_program *programs;
     struct clv_program_stats stats;

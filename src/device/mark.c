@@ -39,8 +39,10 @@ static enum clv_err poll_event(struct clv_device *dev, cl_event event, const cha
 
 enum clv_err clv_event_wait(struct clv_device *dev, cl_event event, const char *who)
 {
-    /* PoCL sleeps by itself and wakes up at once; the status decides either way. */
-    if (dev->is_pocl)
+    /* PoCL sleeps by itself and wakes up at once. Intel's runtime for CPUs keeps one of its threads for
+     * whoever waits: unless that is in here, one processor does nothing. The status decides either
+     * way. */
+    if (dev->info.type == CLV_DEVICE_CPU)
         (void)clWaitForEvents(1, &event);
     return poll_event(dev, event, who);
 }
