@@ -31,6 +31,20 @@ enum {
     CLV_FEAT_MIN_VECTOR_WIDTH = 1u << 5, /* compiler takes __attribute__((min_vector_width(512))) */
 };
 
+/* Units that multiply small matrices of brain floats with float sums, of which a device has one at most
+ * that is worth using. What is known of each in general: docs/matrix-units.md. */
+enum clv_unit {
+    CLV_UNIT_NONE,
+    CLV_UNIT_EMULATED,    /* the same arithmetic in plain OpenCL C, on any device: for tests */
+    CLV_UNIT_AVX512_BF16, /* CPUs: vdpbf16ps */
+    CLV_UNIT_AMX,         /* CPUs: tdpbf16ps on tiles */
+    CLV_UNIT_MMA,         /* NVIDIA: mma.m16n8k16 */
+    CLV_UNIT_DPAS,        /* Intel GPUs: cl_intel_subgroup_matrix_multiply_accumulate */
+    CLV_UNITS
+};
+/* "avx512-bf16", as in the caps "unit=avx512-bf16". Static. */
+CLV_API const char *clv_unit_name(enum clv_unit unit);
+
 /* One line of `clavicle devices`. Strings live as long as the list. */
 struct clv_device_info {
     int platform, device;         /* index as in "P:D"; device -1: the platform has none usable */
@@ -74,9 +88,10 @@ struct clv_device_params {
      * local, unified, min-vector-width), "none" (all of these), "local=BYTES", "wg=ITEMS",
      * "alloc=BYTES" (K, M, G suffixes; they only lower a limit), "vector=FLOATS" (1, 2, 4, 8 or 16:
      * take the device's registers for that wide), "gpu" (take the kernels' GPU path on a CPU
-     * device) and "profile=NAME", a list of these that plays another kind of device: wave64 (256 items,
-     * 64 KiB), lanes8 (no local memory), wg224 (224 items), local16 (16 KiB), alloc256 (256 MiB in one
-     * allocation), all on the GPU path. NULL or "" = nothing masked. */
+     * device), "unit=NAME" (take this matrix unit for one that works, unprobed: none, emulated,
+     * avx512-bf16, amx, mma or dpas) and "profile=NAME", a list of these that plays another kind of
+     * device: wave64 (256 items, 64 KiB), lanes8 (no local memory), wg224 (224 items), local16 (16 KiB),
+     * alloc256 (256 MiB in one allocation), all on the GPU path. NULL or "" = nothing masked. */
     const char *caps;
     bool profile;        /* queue with event timestamps */
     /* An existing cl_context, cl_device_id and in-order cl_command_queue of the caller, all three or

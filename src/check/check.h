@@ -91,9 +91,10 @@ const struct clv_check *clv_check_find(const char *op); /* NULL if there is none
 
 struct clv_check_options {
     uint64_t seed;          /* 0 = 1 */
+    const char *only;       /* a sweep's variant; NULL = all */
     bool forward_only;
     bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
-    int winograd;           /* as struct clv_emit has it */
+    int winograd, matrix_parts; /* as struct clv_emit has them */
     bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
     bool bench;             /* time the products; compares only if `compare_bench` */
     bool compare_bench;

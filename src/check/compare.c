@@ -51,6 +51,21 @@ static void place_text(const struct clv_check_array *a, int s, int64_t i, char t
 
 /* ---- values ---- */
 
+/* What the operands' rounding on matrix units adds, of the results' root mean square (docs/matrix-units.md). */
+static double roundoff(const struct clv_check_job *job)
+{
+    static const double of_parts[] = {0, 1. / (1 << 6), 1. / (1 << 15)};
+    return of_parts[job->options.matrix_parts];
+}
+
+static double root_mean_square(const double *x, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum / (double)CLV_MAX(count, 1));
+}
+
 struct worst {
     double error, got, want;
     int sample;
@@ -63,6 +78,8 @@ static bool values_of(struct clv_check_job *job, const struct clv_check_array *a
 {
     const int64_t per_sample = clv_shape_count(a->shape);
     struct worst w = {0};
+    if (roundoff(job) > 0)
+        atol += roundoff(job) * root_mean_square(a->want, a->samples * per_sample);
     for (int s = 0; s < a->samples; s++)
         for (int64_t i = 0; i < per_sample; i++) {
             const double got = (double)clv_check_got(a, s, i), want = a->want[s * per_sample + i];
@@ -238,6 +255,18 @@ static bool direction(struct clv_check_job *job, const struct clv_check_array *a
     return false;
 }
 
+/* tol with what the operands' rounding adds for this array. */
+static struct tolerance rounded_tolerance(const struct clv_check_job *job, const struct clv_check_array *a,
+                                          struct tolerance tol)
+{
+    const int64_t count = a->samples * clv_shape_count(a->shape);
+    double sum = 0;
+    for (int64_t i = 0; i < count && roundoff(job) > 0; i++)
+        sum += gradient_of(a, i) * gradient_of(a, i);
+    tol.atol += roundoff(job) * sqrt(sum / (double)CLV_MAX(count, 1));
+    return tol;
+}
+
 static bool gradient_array(struct clv_check_job *job, const struct clv_check_array *a, double cost,
                            struct tolerance tol)
 {
@@ -291,7 +320,7 @@ bool clv_check_gradients(struct clv_check_job *job)
 {
     const double cost = reference_cost(job);
     const struct clv_check *q = job->check;
-    const struct tolerance tol = {is_loose(job)        ? q->loose_grad_atol
+    const struct tolerance bound = {is_loose(job)        ? q->loose_grad_atol
                                   : q->grad_atol > 0 ? q->grad_atol
                                                      : 1e-5,
                                   q->grad_rtol > 0 ? q->grad_rtol : 1e-4};
@@ -299,6 +328,7 @@ bool clv_check_gradients(struct clv_check_job *job)
         const struct clv_check_array *a = &job->array[k];
         if (!a->got || a->want)
             continue;
+        const struct tolerance tol = rounded_tolerance(job, a, bound);
         if (job->c->fill == CLV_CHECK_TIES) {
             if (q->gradient && !gradient_of_ties(job, a, tol))
                 return false;

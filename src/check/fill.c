@@ -105,6 +105,17 @@ static bool is_input(const struct clv_check_job *job, const struct clv_check_arr
     return false;
 }
 
+/* Operands that a unit rounds to brain floats are such: what is wrong then shows beside fp32's error. */
+static void cut_to_brain_floats(float *x, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof(bits));
+        bits &= 0xffff0000u;
+        memcpy(&x[i], &bits, sizeof(bits));
+    }
+}
+
 enum clv_err clv_check_fill(struct clv_check_job *job)
 {
     struct clv_reference *r = &job->reference;
@@ -129,6 +140,8 @@ enum clv_err clv_check_fill(struct clv_check_job *job)
             CLV_TRY(fill_input(job, &rng, a->given, count));
         else
             fill_normal(&rng, a->given, count, deviation);
+        if (job->options.matrix_parts == 1)
+            cut_to_brain_floats(a->given, count);
         /* A gradient with a writer before is no number of the reference. */
         for (int64_t i = 0; i < count && !a->got && !light; i++)
             a->source[i] = (double)a->given[i];

@@ -133,6 +133,8 @@ enum clv_err clv_check_sweep(struct clv_device *dev, const struct clv_check *che
         /* Views have no variants and are seen through their neighbours. */
         const struct clv_variant *v = op->variants ? op->variants : chosen;
         do {
+            if (options && options->only && (!v->name || strcmp(v->name, options->only)))
+                continue;
             CLV_TRY(clv_check_run(dev, check, c, v->name, options, &result));
             report(priv, c, v->name, &result);
         } while (v->name && (++v)->name);

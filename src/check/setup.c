@@ -276,6 +276,7 @@ enum clv_err clv_check_lower(struct clv_check_job *job)
                                   .batch = job->batch,
                                   .training = job->training,
                                   .winograd = job->options.winograd,
+                                  .matrix_parts = job->options.matrix_parts,
                                   .fusion = job->fusion,
                                   .node = job->tensors,
                                   .steps = &job->steps};

@@ -1,5 +1,6 @@
 /* Who computes a product: what was forced, what was measured, else the first schedule in the list
  * that supports and suits the problem. */
+#include "contract/schedule.h"
 #include "contract/selection.h"
 
 #include "base/util.h"
@@ -9,6 +10,7 @@ static bool takes(const struct clv_schedule *s, const struct clv_emit *e,
                   const struct clv_problem *p)
 {
     return s->supports(e->caps, &p->conv, p->product) &&
+           !(s == &clv_schedule_matrix && !p->parts) &&
            !(s == &clv_schedule_winograd && e->winograd == CLV_NO_WINOGRAD);
 }
 
@@ -24,13 +26,21 @@ static const struct clv_schedule *forced(const struct clv_emit *e, const struct 
     return NULL;
 }
 
+static bool suits(const struct clv_schedule *s, const struct clv_emit *e,
+                  const struct clv_problem *p)
+{
+    if (s == &clv_schedule_matrix)
+        return clv_matrix_suits(e, p);
+    return !s->suits || s->suits(e->caps, &p->conv, p->product, p->batch);
+}
+
 /* The last schedule takes everything. */
 static const struct clv_schedule *first_that_suits(const struct clv_emit *e,
                                                    const struct clv_problem *p)
 {
     for (size_t i = 0;; i++) {
         const struct clv_schedule *s = clv_contract_schedule(i);
-        if (takes(s, e, p) && (!s->suits || s->suits(e->caps, &p->conv, p->product, p->batch)))
+        if (takes(s, e, p) && suits(s, e, p))
             return s;
     }
 }

@@ -157,6 +157,7 @@ static enum clv_err check_counts(struct clv_emit *e, const struct clv_contract *
 
 /* Best first; the last takes everything. */
 static const struct clv_schedule *const schedules[] = {
+    &clv_schedule_matrix,
     &clv_schedule_winograd,
     &clv_schedule_vector,
     &clv_schedule_tiled,

@@ -82,6 +82,7 @@ struct clv_schedule {
     enum clv_err (*emit[CLV_PRODUCTS])(struct clv_emit *e, const struct clv_contract *p,
                                        const int *param);
 };
+extern const struct clv_schedule clv_schedule_matrix;  /* matrix units, where precision allows */
 extern const struct clv_schedule clv_schedule_vector;  /* CPUs: one-item groups, register tiles */
 extern const struct clv_schedule clv_schedule_winograd; /* CPUs: 3 x 3, stride 1, fewer products */
 extern const struct clv_schedule clv_schedule_tiled;   /* GPUs: tiles in local memory */

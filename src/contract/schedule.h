@@ -88,6 +88,11 @@ CLV_CHECK enum clv_err clv_vector_dense_forward(struct clv_emit *e, const struct
 CLV_CHECK enum clv_err clv_vector_dense_data(struct clv_emit *e, const struct clv_contract *p);
 CLV_CHECK enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct clv_contract *p);
 
+/* Whether the matrix schedule is the one to take where nothing was measured: it depends on the precision, which
+ * the other schedules do not know. */
+struct clv_problem;
+bool clv_matrix_suits(const struct clv_emit *e, const struct clv_problem *p);
+
 /* Backward weights of the winograd schedule (winograd_weights.c). param: outputs of a tile in either
  * direction (2 or 4), rows and vectors of the register tile, tiles summed at a time, input and output
  * channels of a block (multiples of the register tile's rows and lanes). Takes p->pool; wants dz. */

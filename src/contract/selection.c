@@ -29,6 +29,7 @@ struct clv_problem clv_problem_of(const struct clv_emit *e, const struct clv_con
         .batch = e->batch,
         .act = act ? p->act : CLV_ACT_LINEAR,
         .pool = p->pool,
+        .parts = e->matrix_parts,
         .training = e->training,
         .dx = product == CLV_PRODUCT_WEIGHTS && !p->pool && p->dx,
     };
@@ -38,10 +39,10 @@ void clv_problem_text(const struct clv_problem *p, char text[CLV_PROBLEM_TEXT])
 {
     const struct clv_conv *c = &p->conv;
     snprintf(text, CLV_PROBLEM_TEXT,
-             "%s n%d x%dx%dx%d y%dx%dx%d k%dx%d s%dx%d d%dx%d p%d,%d g%d %s%s%s%s",
+             "%s n%d x%dx%dx%d y%dx%dx%d k%dx%d s%dx%d d%dx%d p%d,%d g%d %s%s%s%s%s",
              product_names[p->product], p->batch, c->ih, c->iw, c->ci, c->oh, c->ow, c->co, c->kh,
              c->kw, c->sh, c->sw, c->dh, c->dw, c->pt, c->pl, c->groups, act_names[p->act],
-             p->pool ? " pool" : "",
+             p->parts == 2 ? " split" : p->parts ? " b16" : "", p->pool ? " pool" : "",
              p->product == CLV_PRODUCT_FORWARD && p->training ? " train" : "", p->dx ? " dx" : "");
 }
 
@@ -123,7 +124,7 @@ bool clv_choice_parse(const char *text, const struct clv_caps *caps, const struc
     *why = NULL;
     if (!s)
         *why = "there is no such schedule";
-    else if (!s->supports(caps, &p->conv, p->product))
+    else if (!s->supports(caps, &p->conv, p->product) || (s == &clv_schedule_matrix && !p->parts))
         *why = "the schedule does not compute this here";
     else if (p->pool && !(s->pools && s->pools(&p->conv, p->product)))
         *why = "the schedule takes no fused pool";

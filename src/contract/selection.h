@@ -13,6 +13,7 @@ struct clv_problem {
     int batch;
     enum clv_act act; /* forward; weights without a pool, where it may be folded in; else linear */
     bool pool;
+    int parts;     /* of the operands on matrix units, 0 = not allowed */
     bool training; /* forward derives prepared filters anew each time; the others always do */
     bool dx;       /* weights: dz is wanted afterwards, too */
 };

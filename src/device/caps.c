@@ -24,9 +24,22 @@ static const struct {
     {"alloc256", "gpu,alloc=256M"},     /* a fourth of 1 GiB, as OpenCL 1.2 lets drivers answer */
 };
 
+static const char *const unit_names[CLV_UNITS] = {
+    [CLV_UNIT_NONE] = "none", [CLV_UNIT_EMULATED] = "emulated", [CLV_UNIT_AVX512_BF16] = "avx512-bf16",
+    [CLV_UNIT_AMX] = "amx",   [CLV_UNIT_MMA] = "mma",           [CLV_UNIT_DPAS] = "dpas",
+};
+
+const char *clv_unit_name(enum clv_unit unit)
+{
+    return unit_names[unit];
+}
+
+/* What a forced unit is taken for: worth using. */
+enum { FORCED_GAIN = 1000 };
+
 #define CAPS_HELP                                                                                  \
     "known: no-fp16, no-fp64, no-subgroups, no-local, no-unified, no-min-vector-width, none, "     \
-    "local=BYTES, wg=ITEMS, alloc=BYTES, vector=FLOATS, gpu, "                                     \
+    "local=BYTES, wg=ITEMS, alloc=BYTES, vector=FLOATS, gpu, unit=NAME, "                                     \
     "profile=wave64|lanes8|wg224|local16|alloc256"
 
 /* "48K" -> 49152. False for anything that is no whole number or does not fit. */
@@ -109,6 +122,16 @@ static bool parse_word(const char *word, struct clv_caps_mask *mask)
         }
         return false;
     }
+    if (!strncmp(word, "unit=", 5)) {
+        for (int i = 0; i < CLV_UNITS; i++) {
+            if (strcmp(word + 5, unit_names[i]))
+                continue;
+            mask->has_unit = true;
+            mask->unit = (enum clv_unit)i;
+            return true;
+        }
+        return false;
+    }
     return parse_limit(word, mask);
 }
 
@@ -175,6 +198,8 @@ void clv_caps_apply(const struct clv_caps_mask *mask, struct clv_device_info *in
         info->vector_width = cpu_vector_width(info->vector_width);
     *caps = (struct clv_caps){
         .features = info->features,
+        .unit = mask->unit,
+        .unit_gain = mask->unit ? FORCED_GAIN : 0,
         .gpu_path = info->type == CLV_DEVICE_GPU || mask->gpu_path,
         .units = info->units,
         .vector_width = info->vector_width,

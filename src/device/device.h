@@ -20,6 +20,8 @@ struct clv_caps {
     unsigned vector_width;    /* floats in a register: 4, 8 or 16 on CPUs */
     size_t max_work_group;
     uint64_t local_bytes, max_alloc, global_bytes;
+    enum clv_unit unit;       /* the matrix unit to use, where precision allows one */
+    unsigned unit_gain;       /* its products in a second, of float's, percent */
     size_t align;             /* bytes, CL_DEVICE_MEM_BASE_ADDR_ALIGN / 8, at least 128 */
 };
 const struct clv_caps *clv_device_caps(const struct clv_device *dev);

@@ -38,6 +38,8 @@ CLV_CHECK enum clv_err clv_device_select(const struct clv_device_info *list, siz
 struct clv_caps_mask {
     uint32_t without;         /* CLV_FEAT_ taken away */
     bool gpu_path;
+    bool has_unit;            /* then `unit` is forced */
+    enum clv_unit unit;
     unsigned vector_width;    /* 0 = as the device says */
     size_t max_work_group;    /* 0 = not limited */
     uint64_t max_alloc;       /* 0 = not limited */

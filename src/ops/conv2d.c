@@ -161,12 +161,14 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum c
     return clv_contract_op_emit(e, node, &c, pass);
 }
 
+CLV_CONTRACT_SCHEDULE(matrix, geometry_of)
 CLV_CONTRACT_SCHEDULE(winograd, geometry_of)
 CLV_CONTRACT_SCHEDULE(vector, geometry_of)
 CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
 CLV_CONTRACT_SCHEDULE(simple, geometry_of)
 
 static const struct clv_variant conv2d_variants[] = {
+    CLV_CONTRACT_VARIANT(matrix),
     CLV_CONTRACT_VARIANT(winograd),
     CLV_CONTRACT_VARIANT(vector),
     CLV_CONTRACT_VARIANT(tiled),

@@ -79,6 +79,7 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum c
     return clv_contract_op_emit(e, node, &c, pass);
 }
 
+CLV_CONTRACT_SCHEDULE(matrix, geometry_of)
 CLV_CONTRACT_SCHEDULE(vector, geometry_of)
 CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
 CLV_CONTRACT_SCHEDULE(clblast, geometry_of)
@@ -86,6 +87,7 @@ CLV_CONTRACT_SCHEDULE(simple, geometry_of)
 
 /* Wherever CLBlast runs, tiled does too: it is taken only when asked for. */
 static const struct clv_variant dense_variants[] = {
+    CLV_CONTRACT_VARIANT(matrix),
     CLV_CONTRACT_VARIANT(vector),
     CLV_CONTRACT_VARIANT(tiled),
     CLV_CONTRACT_VARIANT(clblast),

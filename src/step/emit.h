@@ -28,6 +28,8 @@ struct clv_emit {
     bool training;
     enum clv_gemm_provider gemm;
     int winograd;                    /* 0 = where estimated to be fastest, CLV_NO_WINOGRAD, or the tile: 2, 4 */
+    int matrix_parts;                /* products on matrix units: 0 = none, 1 = of operands rounded to brain
+                                      * floats, 2 = of operands split into two of them */
     const struct clv_selection *selection; /* contract/selection.h: what was measured; may be NULL */
     struct clv_choices *choices;     /* receives each contraction's choice; may be NULL */
     const char *force_variant;       /* tests: take only variants of this name; NULL */

@@ -1,9 +1,12 @@
 /* Every op, every variant, every pass against plain loops in double, on whatever device the
  * environment names: CLAVICLE_TEST_CAPS      masks ("gpu": the kernels' GPU path)
  *   CLAVICLE_TEST_CASES     "small": only cases for an interpreter (Oclgrind); "tiny": fewer of
- * them CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure:
+ * them CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure (a variant alone:
+ * all its cases):
  *       CLAVICLE_TEST_CASE=odd CLAVICLE_TEST_SEED=7 test_ops --filter ops/maxpool2d
  *   CLAVICLE_TEST_WINOGRAD  2 or 4: the winograd schedule's tile, where it would choose itself
+ *   CLAVICLE_TEST_MATRIX    1 or 2: products on the matrix unit that the caps name, of operands in so many
+ * parts
  *   CLAVICLE_TEST_OCLGRIND  a folder for Oclgrind's reports, of which there must be none
  * (oclgrind.h) */
 #include "base/context.h"
@@ -89,6 +92,9 @@ static void check_op(const struct clv_check *check)
         cr_assert(clv_parse_u64(seed, &options.seed), "CLAVICLE_TEST_SEED=%s is no number", seed);
     if (getenv("CLAVICLE_TEST_WINOGRAD"))
         options.winograd = atoi(getenv("CLAVICLE_TEST_WINOGRAD"));
+    if (getenv("CLAVICLE_TEST_MATRIX"))
+        options.matrix_parts = atoi(getenv("CLAVICLE_TEST_MATRIX"));
+    options.only = getenv("CLAVICLE_TEST_VARIANT");
     oclgrind_log_open(check->op);
     struct clv_context *ctx = clv_context_create(NULL);
     cr_assert(ctx);
