@@ -42,6 +42,17 @@ enum clv_unit {
     CLV_UNIT_DPAS,        /* Intel GPUs: cl_intel_subgroup_matrix_multiply_accumulate */
     CLV_UNITS
 };
+/* What is known of a unit on a device. */
+enum clv_unit_state {
+    CLV_UNIT_NOT_HERE,   /* the device does not have it */
+    CLV_UNIT_UNKNOWN,    /* it may; nobody has asked for it yet */
+    CLV_UNIT_WORKS, CLV_UNIT_FAILS, /* a probe found out */
+    CLV_UNIT_NEVER_SEEN, /* no run of the project's has seen it: not probed, used only by caps "unit=NAME" */
+};
+struct clv_unit_report {
+    enum clv_unit_state state;
+    unsigned gain;       /* WORKS: its products in a second, of float's, percent */
+};
 /* "avx512-bf16", as in the caps "unit=avx512-bf16". Static. */
 CLV_API const char *clv_unit_name(enum clv_unit unit);
 
@@ -106,6 +117,8 @@ CLV_API CLV_CHECK enum clv_err clv_device_open(struct clv_context *ctx,
                                                struct clv_device **ret);
 /* Waits for its queue and frees; sets *dev to NULL; accepts &NULL. */
 CLV_API void clv_device_close(struct clv_device **dev);
+/* What earlier runs have found out about a unit, from the cache: nothing is probed. */
+CLV_API struct clv_unit_report clv_device_unit(const struct clv_device *dev, enum clv_unit unit);
 /* What the device can do, after masks. Borrowed. */
 CLV_API const struct clv_device_info *clv_device_get_info(const struct clv_device *dev);
 

@@ -161,16 +161,15 @@ static int by_weight(const void *a, const void *b)
 
 /* ---- the messages ---- */
 
-static void add_hello(struct clv_str *s, const struct builder *b)
+void clv_build_hello(const struct clv_device *dev, const char *pocl_dir, struct clv_str *s)
 {
-    const struct clv_device *dev = b->dev;
     clv_wire_add_u32(s, CLV_WIRE_OPEN);
     clv_wire_add_text(s, CLV_VERSION);
     clv_wire_add_u32(s, (uint32_t)dev->info.platform);
     clv_wire_add_u32(s, (uint32_t)dev->info.device);
     clv_wire_add_text(s, dev->ctx->cache_dir);
     clv_wire_add_u64(s, dev->ctx->cache_bytes);
-    clv_wire_add_text(s, b->pocl_dir);
+    clv_wire_add_text(s, pocl_dir);
 }
 
 static void add_job(struct clv_str *s, const struct job *j)
@@ -220,7 +219,7 @@ static void run(struct builder *b, const char *program)
         add_job(&messages[n], &b->job[n]);
         b->kernels += kernels_of(&b->job[n]);
     }
-    add_hello(&hello, b);
+    clv_build_hello(b->dev, b->pocl_dir, &hello);
     const struct clv_pool pool = {.ctx = b->dev->ctx,
                                   .program = program,
                                   .hello = &hello,

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "device/poclcache.h"
+#include "device/probe.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,9 @@ enum clv_err clv_device_open(struct clv_context *ctx, const struct clv_device_pa
     if (e)
         goto fail;
     clv_caps_apply(&mask, &dev->info, &dev->caps);
+    dev->unit_is_known = mask.has_unit;
+    if (mask.unit == CLV_UNIT_AMX)
+        (void)clv_amx_request();
     dev->caps.align = base_align(dev->id);
     dev->profiling = p->profile;
     dev->worker_seconds = 120;

@@ -25,6 +25,12 @@ struct clv_caps {
     size_t align;             /* bytes, CL_DEVICE_MEM_BASE_ADDR_ALIGN / 8, at least 128 */
 };
 const struct clv_caps *clv_device_caps(const struct clv_device *dev);
+/* Sets caps->unit and caps->unit_gain where a matrix unit works and multiplies faster than floats, which is
+ * found out once in a process of its own and remembered (probe.c); for whoever allows lower precision, before
+ * anything is lowered. Later calls, and a unit that the device was opened with, change nothing. */
+void clv_device_find_unit(struct clv_device *dev);
+/* One unit's verdict, remembered or found out, whatever the processor says it has. */
+bool clv_unit_probe(struct clv_device *dev, enum clv_unit unit, unsigned *gain);
 struct clv_context *clv_device_context(const struct clv_device *dev);
 struct clv_error *clv_device_error(const struct clv_device *dev); /* = &context->err */
 

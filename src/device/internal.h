@@ -81,6 +81,8 @@ struct clv_device {
     bool gemm_overridden;      /* CLBlast's own parameters are gone */
     bool (*on_build)(void *priv, const char *what);
     void *on_build_priv;
+    bool unit_is_known;        /* caps.unit is forced, or was looked for */
+    int probe_defect;          /* tests: the probe's kernel is wrong (1), never ends (2), or kills (3) */
     double worker_seconds;     /* for one program of a worker process; tests shorten it */
 };
 
@@ -132,6 +134,11 @@ CLV_CHECK enum clv_err clv_trial_build(struct clv_device *dev, const struct clv_
                                        const struct clv_build *build, const char *what);
 /* A worker has built the program, or was lost over it; to be remembered. */
 void clv_trial_end(const struct clv_device *dev, const struct clv_digest *key, bool lost);
+
+/* ---- build.c ---- */
+struct clv_str;
+/* The first message to a worker: which device to open. pocl_dir may be NULL. */
+void clv_build_hello(const struct clv_device *dev, const char *pocl_dir, struct clv_str *s);
 
 /* ---- mark.c ---- */
 /* Waits for one event without using up a processor; `who` names it in the error. */

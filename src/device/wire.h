@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* What a worker is asked to do; the first word of a message to it. */
-enum clv_wire_verb { CLV_WIRE_OPEN = 1, CLV_WIRE_BUILD };
+enum clv_wire_verb { CLV_WIRE_OPEN = 1, CLV_WIRE_BUILD, CLV_WIRE_PROBE };
 
 /* A longer message is taken for damage. */
 enum { CLV_WIRE_MOST = 64 << 20 };

@@ -7,6 +7,7 @@
 #include "device/internal.h"
 #include "device/poclcache.h"
 #include "device/poclwork.h"
+#include "device/probe.h"
 #include "device/wire.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +246,22 @@ static enum clv_err work(struct worker *w, struct clv_wire *in)
     return e;
 }
 
+/* ---- probes ---- */
+
+static enum clv_err probe(struct worker *w, struct clv_wire *in)
+{
+    struct clv_digest key;
+    struct clv_probe_verdict verdict = {0};
+    clv_wire_bytes(in, &key, sizeof(key));
+    const enum clv_unit unit = (enum clv_unit)clv_wire_u32(in);
+    w->dev->probe_defect = (int)clv_wire_u32(in);
+    if (in->failed || unit <= CLV_UNIT_NONE || unit >= CLV_UNITS)
+        return clv_fail(&w->ctx->err, CLV_ERR_ARG, "a probe cannot be read");
+    const enum clv_err e = clv_probe_run(w->dev, unit, &verdict);
+    clv_probe_store(w->dev, &key, &verdict);
+    return e;
+}
+
 static bool serve_one(struct worker *w, int fd)
 {
     unsigned char *data = NULL;
@@ -257,8 +274,8 @@ static bool serve_one(struct worker *w, int fd)
     bool ok = false;
     if (!w->dev) {
         ok = verb == CLV_WIRE_OPEN && open_device(w, &in);
-    } else if (verb == CLV_WIRE_BUILD) {
-        const enum clv_err e = work(w, &in);
+    } else if (verb == CLV_WIRE_BUILD || verb == CLV_WIRE_PROBE) {
+        const enum clv_err e = verb == CLV_WIRE_BUILD ? work(w, &in) : probe(w, &in);
         clv_wire_add_u32(&answer, e == CLV_OK);
         clv_wire_add_text(&answer, e ? w->ctx->err.text : "");
         ok = clv_wire_send(fd, &answer);
@@ -271,6 +288,7 @@ static bool serve_one(struct worker *w, int fd)
 int clv_worker_serve(int fd)
 {
     struct worker w = {0};
+    (void)clv_amx_request(); /* what it launches may use the tiles */
     while (serve_one(&w, fd))
         ;
     const int status = w.dev ? 0 : 1;
