@@ -54,6 +54,24 @@ static void print_device(const struct clv_device_info *d)
         printf("     not usable: %s\n", d->unusable);
 }
 
+/* Matrix units that the kind of device may have; the emulation is for tests. */
+static void print_units(struct clv_context *ctx, const struct clv_device_info *d)
+{
+    static const char *const state[] = {"not here", "not asked for yet", "works", "fails its probe",
+                                        "never seen by a run"};
+    const char *before = "     matrix units: ";
+    for (int u = CLV_UNIT_AVX512_BF16; u < CLV_UNITS; u++) {
+        if ((d->type == CLV_DEVICE_GPU) != (u == CLV_UNIT_MMA || u == CLV_UNIT_DPAS))
+            continue;
+        const struct clv_unit_report r = clv_device_unit(ctx, d, (enum clv_unit)u);
+        printf("%s%s %s", before, clv_unit_name((enum clv_unit)u), state[r.state]);
+        if (r.state == CLV_UNIT_WORKS)
+            printf(" (%.2f of the speed of floats)", r.gain / 100.);
+        before = ", ";
+    }
+    printf("\n");
+}
+
 static const struct argp_child children[] = {{&cli_plain_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -89,6 +107,8 @@ int cmd_devices(int argc, char **argv)
             json_array_append_new(all, cli_device_json(&list[i]));
         else
             print_device(&list[i]);
+        if (!common.json && !list[i].unusable && list[i].device >= 0)
+            print_units(ctx, &list[i]);
     }
     if (common.json)
         cli_json_print(json_pack("{s:o}", "devices", all));

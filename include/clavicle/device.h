@@ -78,6 +78,9 @@ struct clv_device_info {
  * want of devices: *n is 0 then. *list is freed with clv_device_list_free(). */
 CLV_API CLV_CHECK enum clv_err clv_device_list(struct clv_context *ctx,
                                                struct clv_device_info **list, size_t *n);
+/* What earlier runs have found out about a unit of one of them, from the context's cache: nothing is probed. */
+CLV_API struct clv_unit_report clv_device_unit(struct clv_context *ctx, const struct clv_device_info *device,
+                                               enum clv_unit unit);
 CLV_API void clv_device_list_free(struct clv_device_info **list);
 
 /* One line of advice for a machine on which nothing usable was found: what to install. Static. */
@@ -117,8 +120,6 @@ CLV_API CLV_CHECK enum clv_err clv_device_open(struct clv_context *ctx,
                                                struct clv_device **ret);
 /* Waits for its queue and frees; sets *dev to NULL; accepts &NULL. */
 CLV_API void clv_device_close(struct clv_device **dev);
-/* What earlier runs have found out about a unit, from the cache: nothing is probed. */
-CLV_API struct clv_unit_report clv_device_unit(const struct clv_device *dev, enum clv_unit unit);
 /* What the device can do, after masks. Borrowed. */
 CLV_API const struct clv_device_info *clv_device_get_info(const struct clv_device *dev);
 

@@ -94,7 +94,7 @@ struct clv_check_options {
     const char *only;       /* a sweep's variant; NULL = all */
     bool forward_only;
     bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
-    int winograd, matrix_parts; /* as struct clv_emit has them */
+    int winograd, matrix_parts; /* as struct clv_emit has them; the variant "matrix" takes 2 for 0 */
     bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
     bool bench;             /* time the products; compares only if `compare_bench` */
     bool compare_bench;

@@ -1,6 +1,7 @@
 /* Running a check: one case with one variant, or all of an op. */
 #include "base/util.h"
 #include "check/job.h"
+#include "contract/contract.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,9 @@ enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check
         job->options = options ? *options : (struct clv_check_options){0};
         if (!job->options.seed)
             job->options.seed = 1;
+        /* Who asks for the schedule allows it, at the precision that is nearest to float's. */
+        if (!job->options.matrix_parts && variant && !strcmp(variant, clv_schedule_matrix.name))
+            job->options.matrix_parts = 2;
         job->accumulate = accumulate;
         job->result = result;
         const enum clv_err e = run_job(job);

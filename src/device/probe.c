@@ -157,17 +157,23 @@ void clv_device_find_unit(struct clv_device *dev)
     }
 }
 
-struct clv_unit_report clv_device_unit(const struct clv_device *dev, enum clv_unit unit)
+struct clv_unit_report clv_device_unit(struct clv_context *ctx, const struct clv_device_info *device,
+                                       enum clv_unit unit)
 {
     struct clv_unit_report r = {.state = CLV_UNIT_NEVER_SEEN};
     struct clv_probe_verdict verdict;
-    const struct clv_digest key = clv_probe_key(dev, unit);
+    struct clv_device dev = {.ctx = ctx, .info = *device}; /* as far as the key needs it */
     for (size_t i = 0; i < CLV_COUNT(probed); i++)
         if (probed[i].unit == unit)
-            r.state = may_be_here(dev, i) ? CLV_UNIT_UNKNOWN : CLV_UNIT_NOT_HERE;
-    if (r.state == CLV_UNIT_UNKNOWN && clv_probe_load(dev, &key, &verdict)) {
+            r.state = may_be_here(&dev, i) ? CLV_UNIT_UNKNOWN : CLV_UNIT_NOT_HERE;
+    if (r.state != CLV_UNIT_UNKNOWN || !ctx->cache_dir)
+        return r;
+    const struct clv_digest key = clv_probe_key(&dev, unit);
+    dev.cache_dir = clv_path_join(ctx->cache_dir, "programs");
+    if (clv_probe_load(&dev, &key, &verdict)) {
         r.state = verdict.works ? CLV_UNIT_WORKS : CLV_UNIT_FAILS;
         r.gain = verdict.gain;
     }
+    free(dev.cache_dir);
     return r;
 }

@@ -104,14 +104,14 @@ Test(probe, the_processors_units)
     struct bench b = open_bench(NULL);
     for (size_t i = 0; i < CLV_COUNT(units); i++) {
         unsigned gain = 0;
-        const enum clv_unit_state before = clv_device_unit(b.dev, units[i]).state;
+        const enum clv_unit_state before = clv_device_unit(b.ctx, clv_device_get_info(b.dev), units[i]).state;
         const bool works = clv_unit_probe(b.dev, units[i], &gain);
-        const enum clv_unit_state after = clv_device_unit(b.dev, units[i]).state;
+        const enum clv_unit_state after = clv_device_unit(b.ctx, clv_device_get_info(b.dev), units[i]).state;
         cr_log_info("%s: %s, %u %% of float", clv_unit_name(units[i]), works ? "works" : "does not work", gain);
         cr_expect(before == CLV_UNIT_NOT_HERE || before == CLV_UNIT_UNKNOWN);
         cr_expect_eq(after, before == CLV_UNIT_NOT_HERE ? before : works ? CLV_UNIT_WORKS : CLV_UNIT_FAILS);
     }
-    cr_expect_eq(clv_device_unit(b.dev, CLV_UNIT_MMA).state, CLV_UNIT_NEVER_SEEN);
+    cr_expect_eq(clv_device_unit(b.ctx, clv_device_get_info(b.dev), CLV_UNIT_MMA).state, CLV_UNIT_NEVER_SEEN);
     close_bench(&b);
 }
 
