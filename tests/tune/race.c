@@ -108,6 +108,29 @@ Test(race, a_wrong_answer_is_thrown_out_however_fast)
 
 /* ---- every kind of problem has a right default: the reference beside it is made by other code ---- */
 
+/* large: those of the tiled schedule whose items compute 8 x 8 elements; else some, the default first. */
+static void expect_candidates_right(struct tune_rig *t, const struct clv_problem *p, bool large)
+{
+    const struct clv_emit e = {.caps = clv_device_caps(t->r.dev), .batch = p->batch};
+    struct clv_choice found[CLV_RACE_MAX];
+    struct clv_trial *trial = NULL;
+    char text[CLV_PROBLEM_TEXT], choice[CLV_CHOICE_TEXT];
+    const int n = clv_contract_candidates(&e, p, false, found, CLV_RACE_MAX);
+    clv_problem_text(p, text);
+    ok(t->r.ctx, clv_trial_open(t->r.dev, p, &trial));
+    for (int i = 0; i < n; i += large ? 1 : 1 + n / 8) {
+        bool right = false;
+        if (p->pool && !(found[i].schedule->pools && found[i].schedule->pools(&p->conv, p->product)))
+            continue;
+        if (large && (found[i].schedule != &clv_schedule_tiled || found[i].param[4] < 8))
+            continue;
+        clv_choice_text(&found[i], choice);
+        ok(t->r.ctx, clv_trial_check(trial, &found[i], NULL, NULL, &right));
+        cr_expect(right, "%s: %s", text, choice);
+    }
+    clv_trial_close(&trial);
+}
+
 static void expect_right(const char *mask)
 {
     static const enum clv_act acts[] = {CLV_ACT_LINEAR, CLV_ACT_RELU, CLV_ACT_SIGMOID, CLV_ACT_TANH};
@@ -116,24 +139,9 @@ static void expect_right(const char *mask)
     for (int product = 0; product < CLV_PRODUCTS; product++)
         for (int pool = 0; pool < 2; pool++)
             for (int a = 0; a < 4; a++) {
+                /* All would take minutes. */
                 const struct clv_problem p = problem((enum clv_product)product, pool, acts[a]);
-                const struct clv_emit e = {.caps = clv_device_caps(t.r.dev), .batch = p.batch};
-                struct clv_choice found[CLV_RACE_MAX];
-                struct clv_trial *trial = NULL;
-                char text[CLV_PROBLEM_TEXT], choice[CLV_CHOICE_TEXT];
-                const int n = clv_contract_candidates(&e, &p, false, found, CLV_RACE_MAX);
-                clv_problem_text(&p, text);
-                ok(t.r.ctx, clv_trial_open(t.r.dev, &p, &trial));
-                /* All would take minutes; the default is the first. */
-                for (int i = 0; i < n; i += 1 + n / 8) {
-                    bool right = false;
-                    if (pool && !(found[i].schedule->pools && found[i].schedule->pools(&p.conv, p.product)))
-                        continue;
-                    clv_choice_text(&found[i], choice);
-                    ok(t.r.ctx, clv_trial_check(trial, &found[i], NULL, NULL, &right));
-                    cr_assert(right, "%s: %s", text, choice);
-                }
-                clv_trial_close(&trial);
+                expect_candidates_right(&t, &p, false);
             }
     rig_close(&t.r);
     tmp_remove(t.dir);
@@ -141,6 +149,24 @@ static void expect_right(const char *mask)
 
 Test(race, candidates_of_a_cpu_are_right) { expect_right(NULL); }
 Test(race, candidates_of_a_gpu_are_right) { expect_right(caps); }
+
+/* Which are no small problem's default; with and without slices, channels in vectors of four or one. */
+Test(race, large_tiles_of_a_gpu_are_right)
+{
+    struct tune_rig t;
+    tune_open(&t, NULL, "gpu");
+    for (int product = 0; product < CLV_PRODUCTS; product++) {
+        struct clv_problem p = problem((enum clv_product)product, product != CLV_PRODUCT_DATA,
+                                       product == CLV_PRODUCT_FORWARD ? CLV_ACT_RELU : CLV_ACT_LINEAR);
+        if (product != CLV_PRODUCT_WEIGHTS) {
+            p.conv.ci = 8;
+            p.conv.co = 36;
+        }
+        expect_candidates_right(&t, &p, true);
+    }
+    rig_close(&t.r);
+    tmp_remove(t.dir);
+}
 
 /* ---- a list of problems ---- */
 
