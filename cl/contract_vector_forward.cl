@@ -27,6 +27,7 @@
 #include "contract_epilogue.cl"
 #include "contract_load.cl"
 #include "contract_pool.cl"
+#include "contract_unpool.cl"
 
 #ifdef POOL
 #define P 2 /* pixels of a cell in each direction */

@@ -20,31 +20,12 @@
 #include "state.cl"
 #include "contract_tile.cl"
 #include "contract_epilogue.cl"
+#include "contract_pool.cl"
 #include "winograd.cl"
-
-#define NO_GRADIENT 4 /* in a mask: a maximum that ReLU cut off */
-
-#define CAT_(a, b) a##b
-#define CAT(a, b) CAT_(a, b)
-typedef CAT(int, VW) ivec;
-#define TO_IVEC CAT(convert_int, VW)
-#define TO_UCHARS CAT(convert_uchar, VW)
+#include "winograd_image.cl"
 
 /* Where tile t's first point lies in V or M, in rows of either. */
 #define TILE_AT(t) ((t) / MR * MR * WINO_POINTS + (t) % MR)
-
-/* What is rare stays small: a kernel's code is generated while its user waits. */
-#define ROLLED _Pragma("unroll 1")
-
-static DEFINE_ACTIVATE(vec, activate)
-
-/* A tensor's image that tiles are read from: rows and columns of what is stored, which for UNPOOL
- * are pooled cells. */
-typedef struct {
-    __global const real *x;
-    __global const uchar *mask;
-    int rows, columns, channels, pitch;
-} image_in;
 
 #ifdef UNPOOL
 #define CELLS (WINO_T / 2 + UNPOOL - 1) /* in each direction of a tile */
@@ -92,28 +73,6 @@ static inline void input_inside(const image_in *in, int row, int column, int cha
         wino_input(half_[i], half_[i]);
         UNROLL for (int j = 0; j < WINO_T; j++) VPUT(__local, half_[i][j], (i * WINO_T + j) * MR, v);
     }
-}
-
-/* A pixel of the unpooled image; zero outside of it and past the channels. */
-static vec load_pixel(const image_in *in, int row, int column, int channel)
-{
-#ifdef UNPOOL
-    const int r = row >> 1, c = column >> 1, quarter = (row & 1) * 2 + (column & 1);
-#else
-    const int r = row, c = column;
-#endif
-    if (r < 0 || r >= in->rows || c < 0 || c >= in->columns)
-        return (vec)(0.0f);
-    const long pixel = (long)r * in->columns + c;
-    const int count = min(VW, in->channels - channel);
-    __global const real *p = in->x + pixel * in->pitch + channel;
-    float some[VW];
-    ROLLED for (int k = 0; k < VW; k++) some[k] = k < count ? p[k] : 0.0f;
-#ifdef UNPOOL
-    __global const uchar *m = in->mask + pixel * in->channels + channel;
-    ROLLED for (int k = 0; k < count; k++) some[k] = m[k] == quarter ? some[k] : 0.0f;
-#endif
-    return VLOAD(0, some);
 }
 
 /* The same at any (row, column) of the unpooled image. */
@@ -184,89 +143,6 @@ static void multiply(__local const float *v, int v_step, int tiles, int ci, __gl
     }
 }
 
-/* One vector of channels of an image that tiles are written to. */
-typedef struct {
-    __global real *y;
-    __global uchar *mask;
-    int rows, columns, channels, pitch; /* channels from the vector's first on */
-    int mask_pitch, flags;
-} image_out;
-
-/* whole, here and below: nothing lies outside and the channels fill a vector; known when compiling. */
-static inline void put(const image_out *out, long pixel, vec value, bool whole)
-{
-    __global real *p = out->y + pixel * out->pitch;
-    if (whole || out->channels >= VW) {
-        if (out->flags & FLAG_ACCUMULATE)
-            value += VLOAD(0, p);
-        VSTORE(value, 0, p);
-    } else {
-        float some[VW];
-        VSTORE(value, 0, some);
-        ROLLED for (int k = 0; k < out->channels; k++)
-            p[k] = some[k] + (out->flags & FLAG_ACCUMULATE ? p[k] : 0.0f);
-    }
-}
-
-#ifdef POOL
-#define ROWS 2 /* of outputs that belong together */
-#define CELL 2 /* outputs of a stored value, in each direction */
-
-static inline void put_mask(const image_out *out, long pixel, ivec value, bool whole)
-{
-    __global uchar *p = out->mask + pixel * out->mask_pitch;
-    if (whole || out->channels >= VW) {
-        VSTORE(TO_UCHARS(value), 0, p);
-    } else {
-        int some[VW];
-        VSTORE(value, 0, some);
-        ROLLED for (int k = 0; k < out->channels; k++) p[k] = some[k];
-    }
-}
-
-#define KEEP_GREATER(v, at)                                                                        \
-    do {                                                                                           \
-        const ivec take_ = ((v) > best) | ((v) != (v)); /* a NaN stays */                          \
-        best = select(best, (v), take_);                                                           \
-        arg = select(arg, (ivec)(at), take_);                                                      \
-    } while (0)
-
-/* Two rows from (row, column) on, but what lies outside. Activations do not decrease, so the maximum
- * before is the maximum behind. */
-static inline void put_rows(const image_out *out, int row, int column, vec y[ROWS][WINO_M], bool whole)
-{
-    UNROLL for (int j = 0; j < WINO_M; j += 2)
-    {
-        const int r = row / 2, c = (column + j) / 2;
-        const long pixel = (long)r * out->columns + c;
-        vec best = y[0][j];
-        ivec arg = (ivec)(0);
-        KEEP_GREATER(y[0][j + 1], 1);
-        KEEP_GREATER(y[1][j], 2);
-        KEEP_GREATER(y[1][j + 1], 3);
-        best = activate(best, FLOOR_OF(out->flags));
-        if (out->flags & FLAG_RELU)
-            arg = select(arg, (ivec)(NO_GRADIENT), best <= (vec)(0.0f));
-        if (whole || (r < out->rows && c < out->columns)) {
-            put(out, pixel, best, whole);
-            if (out->flags & FLAG_SAVE)
-                put_mask(out, pixel, arg, whole);
-        }
-    }
-}
-#else
-#define ROWS 1
-#define CELL 1
-
-static inline void put_rows(const image_out *out, int row, int column, vec y[ROWS][WINO_M], bool whole)
-{
-    UNROLL for (int j = 0; j < WINO_M; j++)
-        if (whole || (row < out->rows && column + j < out->columns))
-            put(out, (long)row * out->columns + column + j, activate(y[0][j], FLOOR_OF(out->flags)),
-                whole);
-}
-#endif
-
 /* Column j of the points, one vector, to that of the sums over points in a column. */
 static inline void output_column(__local const float *m, int j, vec sums[WINO_M])
 {
@@ -280,11 +156,8 @@ static inline void output_rows(const image_out *out, int row, int column, const 
 {
     vec y[ROWS][WINO_M];
     UNROLL for (int k = 0; k < ROWS; k++)
-    {
-        wino_output(half_[k], y[k]);
-        UNROLL for (int j = 0; j < WINO_M; j++) y[k][j] += bias;
-    }
-    put_rows(out, row, column, y, whole);
+    wino_output(half_[k], y[k]);
+    put_rows(out, row, column, y, bias, whole);
 }
 
 static inline void output_inside(const image_out *out, int row, int column, __local const float *m,
@@ -324,16 +197,6 @@ static void output_tile(const image_out *out, int row, int column, __local const
         output_edge(out, row, column, m, bias);
 }
 
-static vec load_bias(__global const real *bias, int channels)
-{
-    if (channels >= VW)
-        return VLOAD(0, bias);
-    float some[VW];
-    for (int k = 0; k < VW; k++)
-        some[k] = k < channels ? bias[k] : 0.0f;
-    return VLOAD(0, some);
-}
-
 VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(bias), OUT(y),
                                 OUT_U8(mask), int ih, int iw, int ci, int x_pitch, int oh, int ow,
                                 int co, int y_pitch, int pad_top, int pad_left, int tile_rows,
@@ -346,8 +209,9 @@ VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(
     AT(bias);
     AT(y);
     AT(mask);
-    const int per_image = tile_rows * tile_columns;
-    const int first = get_global_id(0) * group, tiles = min(group, STATE->n * per_image - first);
+    const tiling g = {tile_rows, tile_columns};
+    const int first = get_global_id(0) * group;
+    const int tiles = min(group, STATE->n * tile_rows * tile_columns - first);
     if (tiles <= 0)
         return;
 #ifdef UNPOOL
@@ -371,11 +235,10 @@ VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(
             input_nothing(ci, to, v_step);
             continue;
         }
-        const int n = (first + t) / per_image, at = (first + t) % per_image;
-        const image_in in = {x + n * in_pixels * x_pitch, unpool + n * in_pixels * ci, in_rows,
-                             in_columns, ci, x_pitch};
-        input_tile(&in, at / tile_columns * WINO_M - pad_top, at % tile_columns * WINO_M - pad_left,
-                   to, v_step);
+        const corner at = corner_of(first + t, g);
+        const image_in in = {x + at.image * in_pixels * x_pitch, unpool + at.image * in_pixels * ci,
+                             in_rows, in_columns, ci, x_pitch};
+        input_tile(&in, at.row - pad_top, at.col - pad_left, to, v_step);
     }
 
     const int block0 = get_global_id(1) * blocks_per_item;
@@ -385,14 +248,13 @@ VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(
         const int channels = min(co - block * NL, NL);
         for (int c = 0; c < channels; c += VW) {
             const int channel = block * NL + c;
-            const vec start = has_bias ? load_bias(bias + channel, co - channel) : (vec)(0.0f);
+            const vec start = has_bias ? load_some(bias + channel, co - channel) : (vec)(0.0f);
             for (int t = 0; t < tiles; t++) {
-                const int n = (first + t) / per_image, at = (first + t) % per_image;
-                const image_out out = {y + n * out_pixels * y_pitch + channel,
-                                       mask + n * out_pixels * co + channel, out_rows, out_columns,
-                                       co - channel, y_pitch, co, flags};
-                output_tile(&out, at / tile_columns * WINO_M, at % tile_columns * WINO_M,
-                            m + TILE_AT(t) * NL + c, start);
+                const corner at = corner_of(first + t, g);
+                const image_out out = {y + at.image * out_pixels * y_pitch + channel,
+                                       mask + at.image * out_pixels * co + channel, out_rows,
+                                       out_columns, co - channel, y_pitch, co, flags};
+                output_tile(&out, at.row, at.col, m + TILE_AT(t) * NL + c, start);
             }
         }
     }

@@ -1,7 +1,8 @@
 /* Filters of the Winograd schedule to their points: [co blocks][points][reduced][lanes], lanes past
  * `outputs` zero. Tap (h, w), reduced channel r, output channel o comes from src[base + h * step_h +
  * w * step_w + r * step_r + o * step_o], so the same kernel takes filters as they are (forward) and flipped
- * and transposed (backward data). Work-item = (vector of output channels, reduced channel). -D VW, WINO_M. */
+ * and transposed (backward data). Work-item = (vector of output channels, reduced channel), and any number more. -D VW,
+ * WINO_M. */
 #define NV 1
 #include "types.cl"
 #include "contract_tile.cl"
@@ -13,6 +14,8 @@ VECTOR_KERNEL contract_winograd_filter(IN(src), OUT(filters), int lanes, int red
     AT(src);
     AT(filters);
     const int o = get_global_id(0) * VW, r = get_global_id(1), count = min(VW, outputs - o);
+    if (r >= reduced || o >= (outputs + lanes - 1) / lanes * lanes)
+        return;
     vec g[3][3], points[WINO_T][WINO_T];
     for (int h = 0; h < 3; h++)
         for (int w = 0; w < 3; w++) {

@@ -21,18 +21,6 @@
 #include "contract_tile.cl"
 #include "winograd.cl"
 
-typedef struct {
-    int high, wide; /* tiles of an image */
-} tiling;
-typedef struct {
-    int image, row, col; /* of the tile's first output */
-} corner;
-
-static corner corner_of(int tile, tiling g)
-{
-    return (corner){tile / (g.high * g.wide), tile / g.wide % g.high * WINO_M, tile % g.wide * WINO_M};
-}
-
 /* patch[WINO_T][WINO_T][VW]: the tile at (row, col) of an image, zeros outside it and past the channels. */
 static void load_x_edge(__local float *patch, __global const real *image, int row, int col, int ih,
                         int iw, int pitch, int channels)
@@ -256,6 +244,8 @@ VECTOR_KERNEL contract_winograd_weights_sum(IN(part), OUT(dw), OUT(dbias), int c
     AT(dw);
     AT(dbias);
     const int k = get_global_id(1), co_blocks = (co + co_block - 1) / co_block;
+    if (k > ci)
+        return;
     const long size = (long)(WINO_POINTS * rows + 1) * co_block;
     const long step = size * co_blocks * ((ci + ci_block - 1) / ci_block);
     for (int c = get_global_id(0) * NL; c < min(co, ((int)get_global_id(0) + 1) * NL); c += VW) {

@@ -1,5 +1,5 @@
 /* The register tile of the vector schedule: MR rows by NV vectors of VW floats, all accumulators in
- * registers. -D VW (4, 8, 16), MR, NV; MIN_VECTOR_WIDTH where the compiler takes the attribute that
+ * registers. -D VW (1, 4, 8, 16), MR, NV; MIN_VECTOR_WIDTH where the compiler takes the attribute that
  * keeps 512-bit registers in use. */
 #if VW == 16
 typedef float16 vec;
@@ -9,6 +9,10 @@ typedef float16 vec;
 typedef float8 vec;
 #define VLOAD vload8
 #define VSTORE vstore8
+#elif VW == 1
+typedef float vec;
+#define VLOAD(i, p) ((p)[i])
+#define VSTORE(value, i, p) ((p)[i] = (value))
 #else
 typedef float4 vec;
 #define VLOAD vload4
@@ -21,7 +25,9 @@ typedef float4 vec;
 #define IS_ALIGNED(p) (((size_t)(p) & (sizeof(vec) - 1)) == 0)
 #define UNROLL _Pragma("unroll")
 
-#ifdef MIN_VECTOR_WIDTH
+#if VW == 1 /* on GPUs, where the host chooses the group */
+#define VECTOR_KERNEL __kernel void
+#elif defined MIN_VECTOR_WIDTH
 #define VECTOR_KERNEL                                                                              \
     __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((min_vector_width(512))) __kernel void
 #else

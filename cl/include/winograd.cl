@@ -11,6 +11,19 @@
 #define WINO_T (WINO_M + 2)
 #define WINO_POINTS (WINO_T * WINO_T)
 
+/* Tiles count through the columns and rows of an image, then through the images. */
+typedef struct {
+    int high, wide; /* tiles of an image */
+} tiling;
+typedef struct {
+    int image, row, col; /* of the tile's first output */
+} corner;
+
+static inline corner corner_of(int tile, tiling g)
+{
+    return (corner){tile / (g.high * g.wide), tile / g.wide % g.high * WINO_M, tile % g.wide * WINO_M};
+}
+
 #if WINO_M == 4
 #define WINO_ROOT 1.41421356f /* the square root of 2 */
 

@@ -193,9 +193,8 @@ static enum clv_err measure_all(struct probe *p, struct clv_ceilings *c)
     const unsigned v = vector_of(p->caps);
     p->local = p->caps->gpu_path ? CLV_MIN((size_t)GROUP, p->caps->max_work_group) : 1;
     p->global = p->local * (size_t)CLV_MAX(p->caps->units, 1u) * (p->caps->gpu_path ? GROUPS : STRIPS);
-    const bool wide = v == 16 && p->caps->features & CLV_FEAT_MIN_VECTOR_WIDTH;
-    snprintf(p->options, sizeof p->options, "-DACCUMULATORS=%d -DGROUP=%zu%s%s -DV=%u", ACCUMULATORS, p->local,
-             wide ? " -DMIN_VECTOR_WIDTH" : "", p->caps->gpu_path ? "" : " -DSTRIPS", v);
+    snprintf(p->options, sizeof p->options, "%s-DACCUMULATORS=%d -DGROUP=%zu%s -DV=%u",
+             clv_caps_wide_option(p->caps, (int)v), ACCUMULATORS, p->local, p->caps->gpu_path ? "" : " -DSTRIPS", v);
     choose_sizes(p->dev, c);
     CLV_TRY(clv_buffer_create(p->dev, (size_t)c->memory[1].bytes, &p->memory));
     CLV_TRY(clv_buffer_create(p->dev, p->global * v * sizeof(float), &p->out));

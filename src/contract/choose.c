@@ -26,11 +26,14 @@ static const struct clv_schedule *forced(const struct clv_emit *e, const struct 
     return NULL;
 }
 
+/* On the GPU path a Winograd tile is taken where it is asked for: nothing there says where it pays. */
 static bool suits(const struct clv_schedule *s, const struct clv_emit *e,
                   const struct clv_problem *p)
 {
     if (s == &clv_schedule_matrix)
         return clv_matrix_suits(e, p);
+    if (s == &clv_schedule_winograd && e->winograd > 0 && e->caps->gpu_path)
+        return true;
     return !s->suits || s->suits(e->caps, &p->conv, p->product, p->batch);
 }
 

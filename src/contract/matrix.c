@@ -2,6 +2,7 @@
 #include "contract/matrix.h"
 
 #include "contract/selection.h"
+#include "contract/winograd.h"
 
 enum {
     LOCAL_BYTES = 512 << 10, /* of a group: leaves the filters room in a CPU's second-level cache */
@@ -106,7 +107,7 @@ bool clv_matrix_suits(const struct clv_emit *e, const struct clv_problem *p)
     /* What packs, loads and stores beside the unit takes as long as a third of the products in fp32
      * of such a layer; Winograd needs half as many. */
     const int64_t gain = (int64_t)e->caps->unit_gain * useful(c, p->product) / 100 / products;
-    return gain >= (clv_winograd_takes(e->caps, c) ? 300 : 150);
+    return gain >= (!e->caps->gpu_path && clv_winograd_takes(c) ? 300 : 150);
 }
 
 const struct clv_schedule clv_schedule_matrix = {

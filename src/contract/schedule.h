@@ -93,19 +93,4 @@ CLV_CHECK enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct
 struct clv_problem;
 bool clv_matrix_suits(const struct clv_emit *e, const struct clv_problem *p);
 
-/* Backward weights of the winograd schedule (winograd_weights.c). param: outputs of a tile in either
- * direction (2 or 4), rows and vectors of the register tile, tiles summed at a time, input and output
- * channels of a block (multiples of the register tile's rows and lanes). Takes p->pool; wants dz. */
-/* What all three products ask for: 3 x 3, stride 1, no dilation, one group, a CPU. */
-bool clv_winograd_takes(const struct clv_caps *caps, const struct clv_conv *c);
-bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv_conv *c);
-bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c);
-/* m: the tile, 0 = any; false, with param as it was, where it does not fit. */
-bool clv_winograd_weights_defaults(const struct clv_caps *caps, const struct clv_conv *c, int m,
-                                   int param[CLV_CHOICE_PARAMS]);
-int clv_winograd_weights_candidates(const struct clv_caps *caps, const struct clv_conv *c,
-                                    int (*param)[CLV_CHOICE_PARAMS], int max);
-CLV_CHECK enum clv_err clv_winograd_weights(struct clv_emit *e, const struct clv_contract *p,
-                                            const int *param);
-
 #endif

@@ -45,12 +45,11 @@ struct clv_tile clv_vector_tile(const struct clv_caps *caps, int columns)
 
 const char *clv_vector_options(struct clv_emit *e, const struct clv_tile *t, int act_code)
 {
-    const bool wide = t->vw == 16 && (e->caps->features & CLV_FEAT_MIN_VECTOR_WIDTH);
     return clv_emit_options(e, "%s%s-DMR=%d -DNV=%d -DVW=%d",
                             act_code == CLV_ACT_SIGMOID ? "-DACT=2 "
                             : act_code == CLV_ACT_TANH  ? "-DACT=3 "
                                                         : "",
-                            wide ? "-DMIN_VECTOR_WIDTH " : "", t->mr, t->nv, t->vw);
+                            clv_caps_wide_option(e->caps, t->vw), t->mr, t->nv, t->vw);
 }
 
 static bool supports(const struct clv_caps *caps, const struct clv_conv *c,

@@ -1,5 +1,5 @@
-/* The Winograd schedule: 3 x 3 filters, stride 1, by F(4x4,3x3) or F(2x2,3x3) (cl/include/winograd.cl), on
- * CPU devices. A tile of 4 x 4 outputs takes 36 products a pair of channels where the sum itself takes 144, a
+/* The Winograd schedule: 3 x 3 filters, stride 1, by F(4x4,3x3) or F(2x2,3x3) (cl/include/winograd.cl).
+ * A tile of 4 x 4 outputs takes 36 products a pair of channels where the sum itself takes 144, a
  * tile of 2 x 2 takes 16 for 36; transforms of the tiles come on top.
  *
  * Rounding error, relative to the root mean square of the results (docs/winograd.md has the table): F(2x2) stays
@@ -7,8 +7,9 @@
  * below 1.5e-5 up to 512 channels. With fewer channels it is below 6e-6.
  *
  * Filters are transformed by a kernel of its own; backward data is the forward product of dz with flipped and
- * transposed filters; backward weights are in winograd_weights.c. */
-#include "contract/schedule.h"
+ * transposed filters. Here is the fused form of both, for CPUs, and the choice between the forms; the others
+ * are in winograd_weights.c and winograd_staged.c. */
+#include "contract/winograd.h"
 
 CLV_SOURCE(contract_winograd);
 CLV_SOURCE(contract_winograd_filter);
@@ -32,11 +33,10 @@ static const struct {
     double input, output; /* transforms of a vector of channels of a tile */
 } transforms[] = {{4, 150, 140}, {2, 60, 50}};
 
-/* Backward data as a forward problem. */
-static struct clv_conv product_conv(const struct clv_conv *c, enum clv_product product)
+struct clv_conv clv_winograd_conv(const struct clv_conv *c, enum clv_product product)
 {
     struct clv_conv back = *c;
-    if (product == CLV_PRODUCT_FORWARD)
+    if (product != CLV_PRODUCT_DATA)
         return *c;
     back.ih = c->oh;
     back.iw = c->ow;
@@ -131,30 +131,38 @@ static double best_of(const struct clv_caps *caps, const struct clv_conv *c, int
 
 static const int tile_sizes[] = {4, 2};
 
-bool clv_winograd_takes(const struct clv_caps *caps, const struct clv_conv *c)
+bool clv_winograd_takes(const struct clv_conv *c)
 {
-    return !caps->gpu_path && c->kh == 3 && c->kw == 3 && c->sh == 1 && c->sw == 1 && c->dh == 1 &&
+    return c->kh == 3 && c->kw == 3 && c->sh == 1 && c->sw == 1 && c->dh == 1 &&
            c->dw == 1 && c->groups == 1;
 }
 
-static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
+/* The fused form. */
+static bool fuses(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
 {
+    if (caps->gpu_path || !clv_winograd_takes(c) || (int64_t)c->ci * c->co > INT32_MAX / 9)
+        return false;
     if (product == CLV_PRODUCT_WEIGHTS)
         return clv_winograd_weights_supports(caps, c);
-    if (!clv_winograd_takes(caps, c) || (int64_t)c->ci * c->co > INT32_MAX / 9)
-        return false;
-    const struct clv_conv q = product_conv(c, product);
+    const struct clv_conv q = clv_winograd_conv(c, product);
     int param[CLV_CHOICE_PARAMS];
     return best_of(caps, &q, 1, tile_sizes, 2, param) > 0;
 }
 
-/* Where the estimate is below that of the direct sum. */
+static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product)
+{
+    return fuses(caps, c, product) || clv_winograd_staged_supports(caps, c);
+}
+
+/* Where the estimate is below that of the direct sum; in stages only where it is asked for or was measured. */
 static bool suits(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product,
                   int batch)
 {
+    if (!fuses(caps, c, product))
+        return false;
     if (product == CLV_PRODUCT_WEIGHTS)
         return clv_winograd_weights_suits(caps, c);
-    const struct clv_conv q = product_conv(c, product);
+    const struct clv_conv q = clv_winograd_conv(c, product);
     const struct clv_tile tile = clv_vector_tile(caps, q.co);
     const double vectors = (double)clv_round_up(q.co, tile.nv * tile.vw) / tile.vw;
     const double direct = (double)batch * q.oh * q.ow * 9 * q.ci * vectors / 2 / DIRECT_RATE /
@@ -170,13 +178,18 @@ static bool pools(const struct clv_conv *c, enum clv_product product)
     return true;
 }
 
-/* m: the tile, 0 = any. */
+/* m: the tile, 0 = any. False where it does not fit. */
 static bool defaults_for(const struct clv_caps *caps, const struct clv_conv *c,
                          enum clv_product product, int batch, int m, int param[CLV_CHOICE_PARAMS])
 {
+    if (!fuses(caps, c, product)) {
+        const struct clv_conv staged = clv_winograd_conv(c, product);
+        clv_winograd_staged_defaults(caps, &staged, m, param);
+        return true;
+    }
     if (product == CLV_PRODUCT_WEIGHTS)
         return clv_winograd_weights_defaults(caps, c, m, param);
-    const struct clv_conv q = product_conv(c, product);
+    const struct clv_conv q = clv_winograd_conv(c, product);
     return best_of(caps, &q, batch, m ? &m : tile_sizes, m ? 1 : (int)CLV_COUNT(tile_sizes), param) >
            0;
 }
@@ -211,15 +224,18 @@ static int add_candidate(const int p[CLV_CHOICE_PARAMS], int (*param)[CLV_CHOICE
 static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
                       enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
 {
-    if (product == CLV_PRODUCT_WEIGHTS)
+    const bool fused = fuses(caps, c, product);
+    if (fused && product == CLV_PRODUCT_WEIGHTS)
         return clv_winograd_weights_candidates(caps, c, param, max);
-    const struct clv_conv q = product_conv(c, product);
+    const struct clv_conv q = clv_winograd_conv(c, product);
     int n = 0;
     for (size_t i = 0; i < CLV_COUNT(tile_sizes); i++) {
         int p[CLV_CHOICE_PARAMS];
         if (!defaults_for(caps, c, product, batch, tile_sizes[i], p))
             continue;
         n = add_candidate(p, param, n, max);
+        if (!fused)
+            continue;
         const int half = (int)clv_round_up(p[GROUP] / 2, p[ROWS]), groups[] = {half, p[GROUP] + half};
         for (size_t g = 0; g < CLV_COUNT(groups); g++) {
             p[GROUP] = groups[g];
@@ -234,16 +250,17 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
 /* ---- emitting ---- */
 
 /* For backward data from the filters [3][3][c->co][c->ci] of the forward convolution. */
-static enum clv_err emit_filter(struct clv_emit *e, const struct clv_contract *p,
-                                const struct clv_conv *c, const struct plan *f, bool back,
-                                struct clv_tensor **ret)
+enum clv_err clv_winograd_filter(struct clv_emit *e, const struct clv_contract *p,
+                                 const struct clv_conv *c, int m, int vw, int lanes, bool back,
+                                 struct clv_tensor **ret)
 {
-    const int lanes = f->tile.nv * f->tile.vw, tap = c->ci * c->co, sign = back ? -1 : 1;
-    const bool wide = f->tile.vw == 16 && (e->caps->features & CLV_FEAT_MIN_VECTOR_WIDTH);
-    const char *options = clv_emit_options(e, "%s-DVW=%d -DWINO_M=%d",
-                                           wide ? "-DMIN_VECTOR_WIDTH " : "", f->tile.vw, f->m);
-    struct clv_tensor *filters = clv_emit_prepared(
-        e, (int64_t)f->blocks * f->points * c->ci * lanes, "transformed filters");
+    const int64_t blocks = clv_div_up(c->co, lanes), points = (int64_t)(m + 2) * (m + 2);
+    const int tap = c->ci * c->co, sign = back ? -1 : 1;
+    const bool alone = vw > 1 || !e->caps->gpu_path; /* in its work-group */
+    const char *options =
+        clv_emit_options(e, "%s-DVW=%d -DWINO_M=%d", clv_caps_wide_option(e->caps, vw), vw, m);
+    struct clv_tensor *filters =
+        clv_emit_prepared(e, blocks * points * c->ci * lanes, "transformed filters");
     const struct clv_emit_info info = {
         .node = p->node,
         .pass = back ? CLV_PASS_BACKWARD : CLV_PASS_FORWARD,
@@ -260,24 +277,17 @@ static enum clv_err emit_filter(struct clv_emit *e, const struct clv_contract *p
             .name = "contract_winograd_filter",
             .options = options,
             .dims = 2,
-            .global = {(size_t)f->blocks * (size_t)f->tile.nv, (size_t)c->ci},
-            .local = {1, 1},
+            .global = {(size_t)(blocks * lanes / vw), (size_t)c->ci},
+            .local = {alone ? 1 : CLV_WINOGRAD_GROUP_X, alone ? 1 : CLV_WINOGRAD_GROUP_Y},
             clv_args(CLV_IN(p->w), CLV_OUT(filters), CLV_I32(lanes), CLV_I32(c->ci), CLV_I32(c->co),
                      CLV_I32(back ? 8 * tap : 0), CLV_I32(sign * 3 * tap), CLV_I32(sign * tap),
                      CLV_I32(back ? 1 : c->co), CLV_I32(back ? c->ci : 1))});
 }
 
-/* The tensors of the product as a forward problem. */
-struct operands {
-    struct clv_tensor *x, *unpool, *bias, *y, *mask;
-    int x_pitch, y_pitch, flags;
-    enum clv_act act;
-};
-
-static struct operands operands_of(const struct clv_contract *p, bool back)
+struct clv_winograd_operands clv_winograd_operands_of(const struct clv_contract *p, bool back)
 {
     if (back)
-        return (struct operands){
+        return (struct clv_winograd_operands){
             .x = p->dy,
             .unpool = p->pool ? p->mask : NULL,
             .y = p->dx,
@@ -286,7 +296,7 @@ static struct operands operands_of(const struct clv_contract *p, bool back)
             .flags = clv_contract_flags(CLV_ACT_LINEAR, p->accumulate),
             .act = CLV_ACT_LINEAR,
         };
-    return (struct operands){
+    return (struct clv_winograd_operands){
         .x = p->x,
         .bias = p->bias,
         .y = p->y,
@@ -317,12 +327,12 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_contract *p, const
                          bool back)
 {
     const struct clv_conv c =
-        product_conv(&p->conv, back ? CLV_PRODUCT_DATA : CLV_PRODUCT_FORWARD);
+        clv_winograd_conv(&p->conv, back ? CLV_PRODUCT_DATA : CLV_PRODUCT_FORWARD);
     const struct plan f = plan_of(e->caps, &c, p->pool && !back, e->batch, param);
-    const struct operands o = operands_of(p, back);
+    const struct clv_winograd_operands o = clv_winograd_operands_of(p, back);
     const bool accumulate = o.flags & CLV_EPILOGUE_ACCUMULATE;
     struct clv_tensor *filters;
-    CLV_TRY(emit_filter(e, p, &c, &f, back, &filters));
+    CLV_TRY(clv_winograd_filter(e, p, &c, f.m, f.tile.vw, f.tile.nv * f.tile.vw, back, &filters));
     const char *options = options_of(e, p, &c, &f, o.act, back);
     if (!options)
         return CLV_ERR_NOMEM;
@@ -353,12 +363,20 @@ static enum clv_err emit(struct clv_emit *e, const struct clv_contract *p, const
 
 static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    return emit(e, p, param, false);
+    return clv_winograd_is_staged(param) ? clv_winograd_staged(e, p, CLV_PRODUCT_FORWARD, param)
+                                         : emit(e, p, param, false);
 }
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
-    return emit(e, p, param, true);
+    return clv_winograd_is_staged(param) ? clv_winograd_staged(e, p, CLV_PRODUCT_DATA, param)
+                                         : emit(e, p, param, true);
+}
+
+static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
+{
+    return clv_winograd_is_staged(param) ? clv_winograd_staged(e, p, CLV_PRODUCT_WEIGHTS, param)
+                                         : clv_winograd_weights(e, p, param);
 }
 
 const struct clv_schedule clv_schedule_winograd = {
@@ -369,5 +387,5 @@ const struct clv_schedule clv_schedule_winograd = {
     .pools = pools,
     .defaults = defaults,
     .candidates = candidates,
-    .emit = {forward, data, clv_winograd_weights},
+    .emit = {forward, data, weights},
 };

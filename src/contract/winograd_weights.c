@@ -5,7 +5,7 @@
  * to 4.0e-7 rms, at most 1.3e-6; the direct sum 0.8e-7 to 3.0e-7 rms, at most 1.6e-6. It hardly
  * grows with their number, because a sum has three levels: the tiles of a chunk, the chunks of a
  * slice, the slices. */
-#include "contract/schedule.h"
+#include "contract/winograd.h"
 #include <string.h>
 
 CLV_SOURCE(contract_winograd_weights);
@@ -129,7 +129,7 @@ static bool choose(const struct clv_caps *caps, const struct clv_conv *c, int on
 bool clv_winograd_weights_supports(const struct clv_caps *caps, const struct clv_conv *c)
 {
     int param[CLV_CHOICE_PARAMS];
-    return clv_winograd_takes(caps, c) && choose(caps, c, 0, param);
+    return choose(caps, c, 0, param);
 }
 
 bool clv_winograd_weights_suits(const struct clv_caps *caps, const struct clv_conv *c)
@@ -186,6 +186,30 @@ int clv_winograd_weights_candidates(const struct clv_caps *caps, const struct cl
     return n;
 }
 
+enum clv_err clv_winograd_weights_sum(struct clv_emit *e, const struct clv_contract *p,
+                                      const struct clv_winograd_part *part, const char *options)
+{
+    const struct clv_conv *c = &p->conv;
+    const struct clv_emit_info info = {
+        .node = p->node, .pass = CLV_PASS_BACKWARD, .what = "backward weights sum"};
+    if (!options)
+        return CLV_ERR_NOMEM;
+    /* Without a bias dw takes its place in the argument list, which the kernel leaves alone. */
+    return clv_emit_kernel(
+        e, &info,
+        &(struct clv_kernel_step){
+            .source = &clv_cl_contract_winograd_weights,
+            .name = "contract_winograd_weights_sum",
+            .options = options,
+            .dims = 2,
+            .global = {(size_t)clv_div_up(c->co, part->lanes), (size_t)c->ci + 1},
+            .local = {part->local[0], part->local[1]},
+            clv_args(CLV_IN(part->t), CLV_OUT(p->dw), CLV_OUT(p->dbias ? p->dbias : p->dw),
+                     CLV_I32(c->ci), CLV_I32(c->co), CLV_I32(part->ci_block),
+                     CLV_I32(part->co_block), CLV_I32(part->rows), CLV_I32(part->slices),
+                     CLV_I32(p->dbias != NULL))});
+}
+
 static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
                                  const struct plan *f, int slices, struct clv_tensor *part)
 {
@@ -214,22 +238,15 @@ static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *
                      CLV_I32(f->chunk), CLV_I32(f->ci_block), CLV_I32(f->co_block),
                      CLV_I32(f->rows), CLV_I32(f->x_wide), CLV_I32(f->x_step), CLV_I32(f->z_step),
                      CLV_LOCAL(f->local_bytes))}));
-    const struct clv_emit_info sum = {
-        .node = p->node, .pass = CLV_PASS_BACKWARD, .what = "backward weights sum"};
-    const int lanes = f->tile.nv * f->tile.vw;
-    /* Without a bias dw takes its place in the argument list, which the kernel leaves alone. */
-    return clv_emit_kernel(
-        e, &sum,
-        &(struct clv_kernel_step){
-            .source = &clv_cl_contract_winograd_weights,
-            .name = "contract_winograd_weights_sum",
-            .options = options,
-            .dims = 2,
-            .global = {(size_t)clv_div_up(c->co, lanes), (size_t)c->ci + 1},
-            .local = {1, 1},
-            clv_args(CLV_IN(part), CLV_OUT(p->dw), CLV_OUT(p->dbias ? p->dbias : p->dw),
-                     CLV_I32(c->ci), CLV_I32(c->co), CLV_I32(f->ci_block), CLV_I32(f->co_block),
-                     CLV_I32(f->rows), CLV_I32(slices), CLV_I32(p->dbias != NULL))});
+    return clv_winograd_weights_sum(e, p,
+                                    &(struct clv_winograd_part){.t = part,
+                                                                .ci_block = f->ci_block,
+                                                                .co_block = f->co_block,
+                                                                .rows = f->rows,
+                                                                .lanes = f->tile.nv * f->tile.vw,
+                                                                .slices = slices,
+                                                                .local = {1, 1}},
+                                    options);
 }
 
 enum clv_err clv_winograd_weights(struct clv_emit *e, const struct clv_contract *p,

@@ -209,3 +209,8 @@ void clv_caps_apply(const struct clv_caps_mask *mask, struct clv_device_info *in
         .global_bytes = info->global_bytes,
     };
 }
+
+const char *clv_caps_wide_option(const struct clv_caps *caps, int vector)
+{
+    return vector == 16 && caps->features & CLV_FEAT_MIN_VECTOR_WIDTH ? "-DMIN_VECTOR_WIDTH " : "";
+}

@@ -25,6 +25,9 @@ struct clv_caps {
     size_t align;             /* bytes, CL_DEVICE_MEM_BASE_ADDR_ALIGN / 8, at least 128 */
 };
 const struct clv_caps *clv_device_caps(const struct clv_device *dev);
+/* "-DMIN_VECTOR_WIDTH ", by which kernels keep 512-bit registers in use, where vectors have 16 floats and
+ * the compiler takes the attribute; else "". */
+const char *clv_caps_wide_option(const struct clv_caps *caps, int vector);
 /* Sets caps->unit and caps->unit_gain where a matrix unit works and multiplies faster than floats, which is
  * found out once in a process of its own and remembered (probe.c); for whoever allows lower precision, before
  * anything is lowered. Later calls, and a unit that the device was opened with, change nothing. */
