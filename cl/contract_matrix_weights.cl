@@ -62,11 +62,11 @@ MATRIX_KERNEL contract_matrix_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(
     const int columns = strip + (kw - 1) * dil_w / stride_w;
     const int plane = (chunk_rows + (kh - 1) * dil_h / stride_h) * columns;
     const int places = plane * stride_h * stride_w, x_row = (places + UNIT_K + 1) / 2 * 2;
-    const int x_part = (piece + UNIT_ROWS - 1) / UNIT_ROWS * UNIT_ROWS * x_row;
+    const int x_rows = (piece + UNIT_ROWS - 1) / UNIT_ROWS * UNIT_ROWS, x_part = x_rows * x_row;
     __local float *bias_sums = sums + UNIT_ROWS * UNIT_COLUMNS;
-    for (int c = 0; c < PARTS * channels; c++)
-        for (int i = places + LANE; i < x_row; i += UNIT_ITEMS)
-            grid[c / channels * x_part + c % channels * x_row + i] = 0;
+    for (int c = 0; c < PARTS * x_rows; c++)
+        for (int i = (c % x_rows < channels ? places : 0) + LANE; i < x_row; i += UNIT_ITEMS)
+            grid[c * x_row + i] = 0;
 
     const int strips = (ow + strip - 1) / strip, row_chunks = (oh + chunk_rows - 1) / chunk_rows;
     const int start = (long)slice * chunks / slices, end = (long)(slice + 1) * chunks / slices;
