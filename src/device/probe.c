@@ -14,8 +14,8 @@ CLV_SOURCE(probe_unit);
 
 enum { PROBE_SECONDS = 30 };
 
-/* Units that are looked for without being asked for, and what the CPU must say it has. The others no run
- * of the project's has seen: they are taken only by the caps' "unit=NAME". */
+/* Units that are looked for without being asked for, and what the CPU must say it has. The others
+ * no run of the project's has seen: they are taken only by the caps' "unit=NAME". */
 static const struct {
     enum clv_unit unit;
     const char *flag;
@@ -23,7 +23,8 @@ static const struct {
 
 /* ---- the host's processor ---- */
 
-/* The first line of flags in /proc/cpuinfo, blanks around each; "" where there is none. malloc'ed. */
+/* The first line of flags in /proc/cpuinfo, blanks around each; "" where there is none. malloc'ed.
+ */
 static char *cpu_flags(void)
 {
     unsigned char *data = NULL;
@@ -68,7 +69,8 @@ bool clv_probe_load(const struct clv_device *dev, const struct clv_digest *key,
 {
     unsigned char *data = NULL;
     size_t size = 0;
-    const bool ok = dev->cache_dir && clv_cachefile_load(dev->ctx, dev->cache_dir, key, &data, &size) &&
+    const bool ok = dev->cache_dir &&
+                    clv_cachefile_load(dev->ctx, dev->cache_dir, key, &data, &size) &&
                     size == sizeof(*ret);
     if (ok)
         memcpy(ret, data, size);
@@ -79,7 +81,8 @@ bool clv_probe_load(const struct clv_device *dev, const struct clv_digest *key,
 void clv_probe_store(const struct clv_device *dev, const struct clv_digest *key,
                      const struct clv_probe_verdict *verdict)
 {
-    clv_cachefile_store(dev->ctx, dev->cache_dir, dev->ctx->cache_bytes, key, verdict, sizeof(*verdict));
+    clv_cachefile_store(dev->ctx, dev->cache_dir, dev->ctx->cache_bytes, key, verdict,
+                        sizeof(*verdict));
 }
 
 /* ---- probing ---- */
@@ -92,7 +95,8 @@ static bool on_probe(void *priv, size_t job, enum clv_pool_event event)
     return true;
 }
 
-/* Lets a worker try and store its verdict, if there is one to be had; true if it was lost over it. */
+/* Lets a worker try and store its verdict, if there is one to be had; true if it was lost over it.
+ */
 static bool run(struct clv_device *dev, enum clv_unit unit, const struct clv_digest *key)
 {
     struct clv_str hello = {0}, job = {0};
@@ -133,8 +137,11 @@ bool clv_unit_probe(struct clv_device *dev, enum clv_unit unit, unsigned *gain)
         const bool found_out = is_lost || clv_probe_load(dev, &key, &verdict);
         if (is_lost)
             clv_probe_store(dev, &key, &verdict);
-        clv_log(dev->ctx, CLV_LOG_DEBUG, "%s: matrix unit %s %s", dev->info.name, clv_unit_name(unit),
-                verdict.works ? "works" : found_out ? "does not work" : "cannot be probed");
+        clv_log(dev->ctx, CLV_LOG_DEBUG, "%s: matrix unit %s %s", dev->info.name,
+                clv_unit_name(unit),
+                verdict.works ? "works"
+                : found_out   ? "does not work"
+                              : "cannot be probed");
     }
     *gain = verdict.gain;
     return verdict.works;
@@ -157,8 +164,8 @@ void clv_device_find_unit(struct clv_device *dev)
     }
 }
 
-struct clv_unit_report clv_device_unit(struct clv_context *ctx, const struct clv_device_info *device,
-                                       enum clv_unit unit)
+struct clv_unit_report clv_device_unit(struct clv_context *ctx,
+                                       const struct clv_device_info *device, enum clv_unit unit)
 {
     struct clv_unit_report r = {.state = CLV_UNIT_NEVER_SEEN};
     struct clv_probe_verdict verdict;

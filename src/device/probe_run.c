@@ -45,15 +45,18 @@ static void fill(struct probe *p)
 {
     struct clv_rng rng = clv_rng_init(1, 18);
     for (size_t i = 0; i < CLV_COUNT(p->a_bits); i++)
-        p->a_bits[i] = (uint16_t)(0x3e80 + clv_rng_below(&rng, 0x180) + (clv_rng_below(&rng, 2) << 15));
+        p->a_bits[i] =
+            (uint16_t)(0x3e80 + clv_rng_below(&rng, 0x180) + (clv_rng_below(&rng, 2) << 15));
     for (size_t i = 0; i < CLV_COUNT(p->b_bits); i++)
         for (int half = 0; half < 32; half += 16)
-            p->b_bits[i] |= (0x3e80 + clv_rng_below(&rng, 0x180) + (clv_rng_below(&rng, 2) << 15)) << half;
+            p->b_bits[i] |= (0x3e80 + clv_rng_below(&rng, 0x180) + (clv_rng_below(&rng, 2) << 15))
+                            << half;
     for (int r = 0; r < p->rows; r++)
         for (int n = 0; n < COLUMNS; n++) {
             double sum = 0;
             for (int k = 0; k < K; k++) {
-                const uint32_t pair = p->b_bits[k / 32 * TILE + n / 16 * 256 + k % 32 / 2 * 16 + n % 16];
+                const uint32_t pair =
+                    p->b_bits[k / 32 * TILE + n / 16 * 256 + k % 32 / 2 * 16 + n % 16];
                 sum += (double)number_of(p->a_bits[r * ROW + k]) *
                        (double)number_of((uint16_t)(k & 1 ? pair >> 16 : pair));
             }
@@ -66,8 +69,8 @@ static enum clv_err make(struct probe *p, enum clv_unit unit)
     struct clv_device *dev = p->dev;
     char options[120];
     const char *wide = dev->caps.features & CLV_FEAT_MIN_VECTOR_WIDTH ? "-DMIN_VECTOR_WIDTH " : "";
-    snprintf(options, sizeof(options), "%s-DUNIT=%d -DITEMS=%d -DPARTS=1 -DDEFECT=%d", wide, (int)unit,
-             p->items, dev->probe_defect);
+    snprintf(options, sizeof(options), "%s-DUNIT=%d -DITEMS=%d -DPARTS=1 -DDEFECT=%d", wide,
+             (int)unit, p->items, dev->probe_defect);
     CLV_TRY(clv_buffer_create(dev, sizeof(p->a_bits), &p->a));
     CLV_TRY(clv_buffer_create(dev, sizeof(p->b_bits), &p->b));
     CLV_TRY(clv_buffer_create(dev, sizeof(p->got), &p->c));
@@ -86,7 +89,8 @@ static enum clv_err set_tensor(struct clv_kernel *k, unsigned *index, struct clv
 }
 
 /* *seconds: NULL = not wanted. */
-static enum clv_err launch(struct probe *p, struct clv_kernel *k, int groups, int repeat, double *seconds)
+static enum clv_err launch(struct probe *p, struct clv_kernel *k, int groups, int repeat,
+                           double *seconds)
 {
     unsigned index = 0;
     const size_t items = k == p->unit ? (size_t)p->items : 1, global = (size_t)groups * items;
@@ -130,7 +134,8 @@ static enum clv_err measure(struct probe *p, struct clv_probe_verdict *ret)
     return CLV_OK;
 }
 
-enum clv_err clv_probe_run(struct clv_device *dev, enum clv_unit unit, struct clv_probe_verdict *ret)
+enum clv_err clv_probe_run(struct clv_device *dev, enum clv_unit unit,
+                           struct clv_probe_verdict *ret)
 {
     struct probe *p = calloc(1, sizeof(*p));
     if (!p)

@@ -1,6 +1,6 @@
 #define _XOPEN_SOURCE 700 /* nftw, in tmp.h */
-/* Probes of matrix units: what works is found out once and remembered, and what lies, hangs or kills costs
- * a worker and nothing else. */
+/* Probes of matrix units: what works is found out once and remembered, and what lies, hangs or
+ * kills costs a worker and nothing else. */
 #include "base/tmp.h"
 #include "base/util.h"
 #include "testdev.h"
@@ -24,7 +24,8 @@ static struct bench open_bench(const char *caps)
 {
     struct bench b = {.ctx = NULL};
     tmp_dir(b.dir);
-    const struct clv_context_params p = {.cache_dir = b.dir, .log = log_line, .log_level = CLV_LOG_DEBUG};
+    const struct clv_context_params p = {
+        .cache_dir = b.dir, .log = log_line, .log_level = CLV_LOG_DEBUG};
     b.ctx = clv_context_create(&p);
     cr_assert(b.ctx);
     clv_device_share_cache(b.ctx);
@@ -97,21 +98,28 @@ Test(probe, what_never_ends_is_ended)
     close_bench(&b);
 }
 
-/* Where the processor has them they must give right numbers, and where it does not the process must live. */
+/* Where the processor has them they must give right numbers, and where it does not the process must
+ * live. */
 Test(probe, the_processors_units)
 {
     static const enum clv_unit units[] = {CLV_UNIT_AVX512_BF16, CLV_UNIT_AMX};
     struct bench b = open_bench(NULL);
     for (size_t i = 0; i < CLV_COUNT(units); i++) {
         unsigned gain = 0;
-        const enum clv_unit_state before = clv_device_unit(b.ctx, clv_device_get_info(b.dev), units[i]).state;
+        const enum clv_unit_state before =
+            clv_device_unit(b.ctx, clv_device_get_info(b.dev), units[i]).state;
         const bool works = clv_unit_probe(b.dev, units[i], &gain);
-        const enum clv_unit_state after = clv_device_unit(b.ctx, clv_device_get_info(b.dev), units[i]).state;
-        cr_log_info("%s: %s, %u %% of float", clv_unit_name(units[i]), works ? "works" : "does not work", gain);
+        const enum clv_unit_state after =
+            clv_device_unit(b.ctx, clv_device_get_info(b.dev), units[i]).state;
+        cr_log_info("%s: %s, %u %% of float", clv_unit_name(units[i]),
+                    works ? "works" : "does not work", gain);
         cr_expect(before == CLV_UNIT_NOT_HERE || before == CLV_UNIT_UNKNOWN);
-        cr_expect_eq(after, before == CLV_UNIT_NOT_HERE ? before : works ? CLV_UNIT_WORKS : CLV_UNIT_FAILS);
+        cr_expect_eq(after, before == CLV_UNIT_NOT_HERE ? before
+                            : works                     ? CLV_UNIT_WORKS
+                                                        : CLV_UNIT_FAILS);
     }
-    cr_expect_eq(clv_device_unit(b.ctx, clv_device_get_info(b.dev), CLV_UNIT_MMA).state, CLV_UNIT_NEVER_SEEN);
+    cr_expect_eq(clv_device_unit(b.ctx, clv_device_get_info(b.dev), CLV_UNIT_MMA).state,
+                 CLV_UNIT_NEVER_SEEN);
     close_bench(&b);
 }
 

@@ -1,7 +1,8 @@
-/* The matrix units' tiles in C: each unit's operands are loaded as its file in cl/include loads them and
- * multiplied as its manual says; the result must be the product of the panels. What no machine of the
- * project's can run is checked this far. Sources: Intel's Software Developer's Manual, TDPBF16PS; the PTX ISA,
- * "Matrix Fragments for mma.m16n8k16"; cl_intel_subgroup_matrix_multiply_accumulate. */
+/* The matrix units' tiles in C: each unit's operands are loaded as its file in cl/include loads
+ * them and multiplied as its manual says; the result must be the product of the panels. What no
+ * machine of the project's can run is checked this far. Sources: Intel's Software Developer's
+ * Manual, TDPBF16PS; the PTX ISA, "Matrix Fragments for mma.m16n8k16";
+ * cl_intel_subgroup_matrix_multiply_accumulate. */
 #include "base/rng.h"
 
 #include <criterion/criterion.h>
@@ -49,7 +50,8 @@ static void fill(void)
         a[i] = (uint16_t)(word >> 16);
     }
     for (int i = 0; i < 512; i++)
-        b[i] = (uint32_t)a[clv_rng_below(&rng, ROWS * ROW)] << 16 | a[clv_rng_below(&rng, ROWS * ROW)];
+        b[i] =
+            (uint32_t)a[clv_rng_below(&rng, ROWS * ROW)] << 16 | a[clv_rng_below(&rng, ROWS * ROW)];
     for (int r = 0; r < ROWS; r++)
         for (int n = 0; n < COLUMNS; n++) {
             want[r][n] = 0;
@@ -150,7 +152,8 @@ Test(units, mma)
                 for (int lane = 0; lane < 32; lane++) {
                     const int g = lane / 4, t = lane % 4;
                     for (int i = 0; i < 4; i++) {
-                        const uint16_t *at = a + (m * 16 + g + i % 2 * 8) * ROW + 2 * (k * 8 + t + i / 2 * 4);
+                        const uint16_t *at =
+                            a + (m * 16 + g + i % 2 * 8) * ROW + 2 * (k * 8 + t + i / 2 * 4);
                         x[lane][i] = at[0] | (uint32_t)at[1] << 16;
                     }
                     const int at = n / 2 * 256 + (k * 8 + t) * 16 + n % 2 * 8 + g;
@@ -163,13 +166,15 @@ Test(units, mma)
         for (int n = 0; n < 4; n++)
             for (int lane = 0; lane < 32; lane++)
                 for (int i = 0; i < 4; i++) /* UNIT_AT */
-                    got[m * 16 + lane / 4 + i / 2 * 8][n * 8 + lane % 4 * 2 + i % 2] = sum[m][n][lane][i];
+                    got[m * 16 + lane / 4 + i / 2 * 8][n * 8 + lane % 4 * 2 + i % 2] =
+                        sum[m][n][lane][i];
     check();
 }
 
 /* ---- Intel GPUs ---- */
 
-/* The sub-group's operands: x[row] of item k is element (row, k), y[i] of item n the pair 2 i of column n. */
+/* The sub-group's operands: x[row] of item k is element (row, k), y[i] of item n the pair 2 i of
+ * column n. */
 static void mad_k16(float c[16][8], uint16_t x[16][8], uint32_t y[16][8])
 {
     for (int n = 0; n < 16; n++)
