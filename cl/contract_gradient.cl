@@ -13,7 +13,7 @@ __kernel void contract_act_gradient(IN_STATE, OUT(dy), IN(y), int pixels, int ch
     AT(y);
     const long c = get_global_id(0), p = get_global_id(1);
     if (c < channels && p < (long)STATE->n * pixels)
-        dy[p * dy_pitch + c] = act_gradient(dy[p * dy_pitch + c], y[p * y_pitch + c], act);
+        STORE(act_gradient(LOAD(dy, p * dy_pitch + c), LOAD(y, p * y_pitch + c), act), dy, p * dy_pitch + c);
 }
 
 /* dst = src for the samples of the batch, zero for those past it: what a plain GEMM may read. */
@@ -23,11 +23,11 @@ __kernel void contract_mask_rows(IN_STATE, IN(src), OUT(dst), int rows, int cols
     AT(dst);
     const int c = get_global_id(0), r = get_global_id(1);
     if (c < cols && r < rows)
-        dst[(long)r * cols + c] = r < STATE->n ? src[(long)r * pitch + c] : (real)0;
+        STORE(r < STATE->n ? LOAD(src, (long)r * pitch + c) : 0.0f, dst, (long)r * cols + c);
 }
 
 /* db[c] = sum over samples of dz[n][c]. */
-__kernel void contract_column_sums(IN_STATE, IN(dz), OUT(db), int cols, int pitch)
+__kernel void contract_column_sums(IN_STATE, IN(dz), OUT_F32(db), int cols, int pitch)
 {
     AT(dz);
     AT(db);
@@ -36,6 +36,6 @@ __kernel void contract_column_sums(IN_STATE, IN(dz), OUT(db), int cols, int pitc
         return;
     float sum = 0;
     for (int r = 0; r < STATE->n; r++)
-        sum += dz[(long)r * pitch + c];
+        sum += LOAD(dz, (long)r * pitch + c);
     db[c] = sum;
 }

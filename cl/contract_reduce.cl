@@ -6,7 +6,7 @@
 
 static DEFINE_ACTIVATE(float, activate)
 
-static float sum_slices(__global const real *part, int row, int col, int rows, int cols, int lanes,
+static float sum_slices(__global const float *part, int row, int col, int rows, int cols, int lanes,
                         int slices)
 {
     const long blocks = (cols + lanes - 1) / lanes, step = blocks * rows * lanes;
@@ -18,7 +18,7 @@ static float sum_slices(__global const real *part, int row, int col, int rows, i
 }
 
 /* Rows are output pixels of `pixels` a sample (dense: 1): y = activate(sum + bias [+ y]). */
-__kernel void contract_reduce_output(IN_STATE, IN(part), IN(bias), OUT(y), int rows, int cols, int lanes,
+__kernel void contract_reduce_output(IN_STATE, IN_F32(part), IN_F32(bias), OUT(y), int rows, int cols, int lanes,
                                      int slices, int pixels, int pitch, int has_bias, int flags)
 {
     AT(part);
@@ -32,12 +32,12 @@ __kernel void contract_reduce_output(IN_STATE, IN(part), IN(bias), OUT(y), int r
     if (has_bias)
         sum += bias[col];
     if (flags & FLAG_ACCUMULATE)
-        sum += *p;
-    *p = activate(sum, FLOOR_OF(flags));
+        sum += LOAD(p, 0);
+    STORE(activate(sum, FLOOR_OF(flags)), p, 0);
 }
 
 /* The last row is the bias gradient, the others are dw as it lies. */
-__kernel void contract_reduce_weights(IN(part), OUT(dw), OUT(db), int rows, int cols, int lanes,
+__kernel void contract_reduce_weights(IN_F32(part), OUT_F32(dw), OUT_F32(db), int rows, int cols, int lanes,
                                       int slices, int has_bias)
 {
     AT(part);

@@ -9,7 +9,7 @@
 static DEFINE_ACTIVATE(float, activate)
 
 /* Work-item = (output channel, output pixel, image). */
-__kernel void contract_simple_forward(IN_STATE, IN(x), IN(w), IN(bias), OUT(y), GEOMETRY, int groups,
+__kernel void contract_simple_forward(IN_STATE, IN(x), IN_F32(w), IN_F32(bias), OUT(y), GEOMETRY, int groups,
                                       int has_bias, int flags)
 {
     AT(x);
@@ -31,17 +31,17 @@ __kernel void contract_simple_forward(IN_STATE, IN(x), IN(w), IN(bias), OUT(y), 
             if (q < 0 || q >= iw)
                 continue;
             __global const real *p = x + (((long)image * ih + r) * iw + q) * x_pitch + first;
-            __global const real *f = w + (long)(h * kw + s) * cig * co + c;
+            __global const float *f = w + (long)(h * kw + s) * cig * co + c;
             for (int i = 0; i < cig; i++)
-                part = fma(p[i], f[(long)i * co], part);
+                part = fma(LOAD(p, i), f[(long)i * co], part);
         }
         sum += part;
     }
-    y[((long)image * oh * ow + pixel) * y_pitch + c] = activate(sum, FLOOR_OF(flags));
+    STORE(activate(sum, FLOOR_OF(flags)), y, ((long)image * oh * ow + pixel) * y_pitch + c);
 }
 
 /* Work-item = (input channel, input pixel, image). */
-__kernel void contract_simple_data(IN_STATE, IN(dz), IN(w), OUT(dx), GEOMETRY, int groups, int flags)
+__kernel void contract_simple_data(IN_STATE, IN(dz), IN_F32(w), OUT(dx), GEOMETRY, int groups, int flags)
 {
     AT(dz);
     AT(w);
@@ -62,19 +62,19 @@ __kernel void contract_simple_data(IN_STATE, IN(dz), IN(w), OUT(dx), GEOMETRY, i
                 continue;
             __global const real *p =
                 dz + (((long)image * oh + r / stride_h) * ow + q / stride_w) * y_pitch + first;
-            __global const real *f = w + ((long)(h * kw + s) * cig + c % cig) * co + first;
+            __global const float *f = w + ((long)(h * kw + s) * cig + c % cig) * co + first;
             for (int o = 0; o < cog; o++)
-                part = fma(p[o], f[o], part);
+                part = fma(LOAD(p, o), f[o], part);
         }
         sum += part;
     }
     __global real *p = dx + ((long)image * ih * iw + pixel) * x_pitch + c;
-    *p = flags & FLAG_ACCUMULATE ? *p + sum : sum;
+    STORE(flags & FLAG_ACCUMULATE ? LOAD(p, 0) + sum : sum, p, 0);
 }
 
 /* First stage: part[slice][kh * kw * ci / groups + 1][co], the last row for the bias; a slice is an equal
  * part of all output rows of the full batch. Work-item = (output channel, row of part, slice). */
-__kernel void contract_simple_weights(IN_STATE, IN(x), IN(dz), OUT(part), GEOMETRY, int groups, int batch,
+__kernel void contract_simple_weights(IN_STATE, IN(x), IN(dz), OUT_F32(part), GEOMETRY, int groups, int batch,
                                       int slices)
 {
     AT(x);
@@ -98,9 +98,9 @@ __kernel void contract_simple_weights(IN_STATE, IN(x), IN(dz), OUT(part), GEOMET
         for (int o = 0; o < ow; o++) {
             const int q = o * stride_w - pad_left + s * dil_w;
             if (bias)
-                line += d[(long)o * y_pitch];
+                line += LOAD(d, (long)o * y_pitch);
             else if (q >= 0 && q < iw)
-                line = fma(p[(long)q * x_pitch], d[(long)o * y_pitch], line);
+                line = fma(LOAD(p, (long)q * x_pitch), LOAD(d, (long)o * y_pitch), line);
         }
         sum += line;
     }

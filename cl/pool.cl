@@ -64,7 +64,7 @@ KERNEL void maxpool2d_fwd(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, _
             }
         STOREV(best, y, (ulong)k.x * y_pitch + k.ch);
         if (save)
-            STOREV(CONVERTV(MASK)(arg), mask, (ulong)k.x * c + k.ch);
+            PUTV(CONVERTV(MASK)(arg), mask, (ulong)k.x * c + k.ch);
     }
 }
 
@@ -89,7 +89,7 @@ KERNEL void maxpool2d_bwd(IN_STATE, MASK_IN IN(dy), uint dy_pitch, OUT(dx), uint
             for (int ox = ox0; ox <= ox1; ox++) {
                 const int mine = (s.y + top - oy * SH) * KW + k.x + left - ox * SW;
                 const ulong o = (ulong)oy * ow + ox;
-                const intv hit = CONVERTV(int)(LOADV(mask, o * c + k.ch)) == (intv)mine;
+                const intv hit = CONVERTV(int)(GETV(mask, o * c + k.ch)) == (intv)mine;
                 sum += select((realv)0.0f, LOADV(dy, o * dy_pitch + k.ch), hit);
             }
         const ulong to = (ulong)k.x * dx_pitch + k.ch;
@@ -182,7 +182,7 @@ KERNEL void avgpool2d_bwd(
         const int columns = min(SW, iw - k.x * SW);
         const realv g = pooled ? LOADV(dy, (ulong)k.x * dy_pitch + k.ch) : (realv)0.0f;
 #ifdef MASK
-        const intv arg = pooled ? CONVERTV(int)(LOADV(mask, (ulong)k.x * c + k.ch)) : (intv)-1;
+        const intv arg = pooled ? CONVERTV(int)(GETV(mask, (ulong)k.x * c + k.ch)) : (intv)-1;
 #endif
         for (int y = 0; y < rows; y++)
             for (int x = 0; x < columns; x++) {

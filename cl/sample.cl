@@ -243,10 +243,10 @@ static int as_stored(__global const sample_record *r, int h, int w, int c)
         int i = 0;                                                                                             \
         for (; i + PATTERN <= n; i += PATTERN)                                                                 \
             for (int v = 0; v < PATTERN; v += 16)                                                              \
-                vstore16(convert_float16(vload16(0, p + i + v)) * vload16(0, scale + v) + vload16(0, shift + v), 0, \
-                         y + i + v);                                                                           \
+                STOREN(16, convert_float16(vload16(0, p + i + v)) * vload16(0, scale + v) + vload16(0, shift + v), \
+                       y, i + v);                                                                              \
         for (int v = 0; i < n; i++, v++)                                                                       \
-            y[i] = (float)p[i] * scale[v] + shift[v];                                                          \
+            STORE((float)p[i] * scale[v] + shift[v], y, i);                                                    \
     }
 SCALE_ROW(scale_row_u8, uchar)
 SCALE_ROW(scale_row_u16, ushort)
@@ -300,7 +300,7 @@ KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y)
             add_turned(sum, pixels, r, w, s.y, k);
         const float scale = finish_scale(&f, k), shift = finish_shift(&f, k);
         for (int x = 0; x < w; x++)
-            y[(ulong)x * y_pitch + k] = sum[x] * scale + shift;
+            STORE(sum[x] * scale + shift, y, (ulong)x * y_pitch + k);
     }
 #else
     cell p = s.first;
@@ -309,7 +309,7 @@ KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y)
         for (int k = 0; k < c; k++) {
             if (k > 0 && !repeated)
                 v = area(pixels, r, p.x, s.y, (uint)k);
-            y[(ulong)p.x * y_pitch + k] = v * finish_scale(&f, k) + finish_shift(&f, k);
+            STORE(v * finish_scale(&f, k) + finish_shift(&f, k), y, (ulong)p.x * y_pitch + k);
         }
     }
 #endif

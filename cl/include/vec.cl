@@ -1,16 +1,22 @@
-/* Values in vectors of V = 1, 2, 4, 8 or 16: REALV and friends, loads and stores at any element. The host
- * picks a V that divides the channels, so no kernel here has a remainder loop. GROUP: the work-group
- * size, when the host fixes it. */
+/* Values in vectors of V = 1, 2, 4, 8 or 16: realv and friends, loads and stores at any element. The host
+ * picks a V that divides the channels, so no kernel here has a remainder loop. LOADV, STOREV: of activations
+ * (types.cl). GETV, PUTV: of plain arrays. GROUP: the work-group size, when the host fixes it. */
 #define VEC_CAT_(a, b) a##b
 #define VEC_CAT(a, b) VEC_CAT_(a, b)
 #if V == 1
 #define VEC(type) type
-#define LOADV(p, i) ((p)[i])
-#define STOREV(value, p, i) ((p)[i] = (value))
+#define GETV(p, i) ((p)[i])
+#define PUTV(value, p, i) ((p)[i] = (value))
+#define LOADV LOAD
+#define STOREV STORE
 #else
 #define VEC(type) VEC_CAT(type, V)
-#define LOADV(p, i) VEC_CAT(vload, V)(0, (p) + (i))
-#define STOREV(value, p, i) VEC_CAT(vstore, V)((value), 0, (p) + (i))
+#define GETV(p, i) VEC_CAT(vload, V)(0, (p) + (i))
+#define PUTV(value, p, i) VEC_CAT(vstore, V)((value), 0, (p) + (i))
+#define LOADV_OF(n, p, i) LOADN(n, p, i)
+#define LOADV(p, i) LOADV_OF(V, p, i)
+#define STOREV_OF(n, value, p, i) STOREN(n, value, p, i)
+#define STOREV(value, p, i) STOREV_OF(V, value, p, i)
 #endif
 #define CONVERTV(type) VEC_CAT(convert_, VEC(type))
 typedef VEC(float) realv;

@@ -7,6 +7,7 @@
 #include "base/measure.h"
 #include "device/device.h"
 #include "graph/op.h"
+#include "step/tensor.h"
 
 /* ---- an op's own part ---- */
 
@@ -95,6 +96,8 @@ struct clv_check_options {
     bool forward_only;
     bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
     int winograd, matrix_parts; /* as struct clv_emit has them; the variant "matrix" takes 2 for 0 */
+    enum clv_dtype activation; /* how activations are stored. In 16 bits, inputs are rounded first, and what may
+                             * be off besides the tables' bounds is said in docs/precision.md */
     bool no_kernels;        /* mutation check: lower and bind, but launch nothing */
     bool bench;             /* time the products; compares only if `compare_bench` */
     bool compare_bench;

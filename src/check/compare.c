@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "check/job.h"
+#include "step/stored.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -49,6 +50,29 @@ static void place_text(const struct clv_check_array *a, int s, int64_t i, char t
                  (long long)(i / c / w), (long long)(i / c % w), (long long)(i % c));
 }
 
+/* ---- 16-bit storage ---- */
+
+/* What storing adds to the error of a correctly computed number (docs/precision.md): its own rounding, and
+ * some of the numbers' root mean square, or of 1, where what it is computed of was stored on the way. */
+enum { STORED_ON_THE_WAY = 4 };
+
+static double stored_roundoff(const struct clv_check_job *job)
+{
+    return job->fusion[job->root->id].fp32 ? 0 : clv_stored_roundoff(job->options.activation);
+}
+
+/* Which of a window's stored numbers is the greatest may differ from which of the computed ones is: then a
+ * gradient goes elsewhere, and both are right. */
+static bool pools_stored(const struct clv_check_job *job)
+{
+    for (int i = 0; i < job->graph->n_nodes && stored_roundoff(job) > 0; i++) {
+        const struct clv_node *node = job->graph->nodes[i];
+        if (node->op->halves && !job->fusion[i].fused_into && !(node->in[0]->op->flags & CLV_OP_INPUT))
+            return true;
+    }
+    return false;
+}
+
 /* ---- values ---- */
 
 /* What the operands' rounding on matrix units adds, of the results' root mean square (docs/matrix-units.md). */
@@ -80,6 +104,8 @@ static bool values_of(struct clv_check_job *job, const struct clv_check_array *a
     struct worst w = {0};
     if (roundoff(job) > 0)
         atol += roundoff(job) * root_mean_square(a->want, a->samples * per_sample);
+    atol += STORED_ON_THE_WAY * stored_roundoff(job) * root_mean_square(a->want, a->samples * per_sample);
+    rtol += stored_roundoff(job);
     for (int s = 0; s < a->samples; s++)
         for (int64_t i = 0; i < per_sample; i++) {
             const double got = (double)clv_check_got(a, s, i), want = a->want[s * per_sample + i];
@@ -105,9 +131,7 @@ static bool outside_of(struct clv_check_job *job, const struct clv_check_array *
     const int64_t pixels = t->n * t->h * t->w;
     for (int64_t p = 0; p < pixels; p++)
         for (int64_t i = t->c; i < t->pitch; i++) {
-            float v;
-            memcpy(&v, &a->got[p * t->pitch + i], sizeof(v));
-            if (isnan(v))
+            if (isnan(clv_stored_get(t->dtype, a->got, p * t->pitch + i)))
                 continue;
             clv_check_wrong(job, "%s: the gap behind pixel %lld was written", a->what,
                             (long long)p);
@@ -215,7 +239,8 @@ static bool element(struct clv_check_job *job, const struct clv_check_array *a, 
     }
     const double got = gradient_of(a, i);
     /* The earlier writer's number costs digits of the sum. */
-    const double atol = tol.atol + (a->given ? 3e-7 * fabs((double)a->given[i]) : 0);
+    const double digits = 3e-7 + stored_roundoff(job);
+    const double atol = tol.atol + (a->given ? digits * fabs((double)a->given[i]) : 0);
     if (clv_check_close(job, got, want, atol, tol.rtol))
         return true;
     char where[96];
@@ -245,7 +270,7 @@ static bool direction(struct clv_check_job *job, const struct clv_check_array *a
     free(d);
     *kinks += !smooth;
     const double allowed = 3 * (tol.atol * sqrt((double)count) + tol.rtol * sqrt(square)) +
-                           (a->given ? 1e-6 * sqrt((double)count) : 0);
+                           (a->given ? (1e-6 + 3 * stored_roundoff(job)) * sqrt((double)count) : 0);
     if (!smooth && !isnan(got))
         return true;
     if (clv_check_close(job, got, want, allowed, tol.rtol))
@@ -316,6 +341,20 @@ static bool gradient_of_ties(struct clv_check_job *job, const struct clv_check_a
     return ok;
 }
 
+/* tol with what 16-bit storage adds for this array. */
+static struct tolerance stored_tolerance(const struct clv_check_job *job, const struct clv_check_array *a,
+                                         struct tolerance tol)
+{
+    const double u = stored_roundoff(job);
+    const int64_t count = a->samples * clv_shape_count(a->shape);
+    double sum = 0;
+    for (int64_t i = 0; i < count && u > 0; i++)
+        sum += gradient_of(a, i) * gradient_of(a, i);
+    tol.rtol += u;
+    tol.atol += STORED_ON_THE_WAY * u * fmax(1, sqrt(sum / (double)CLV_MAX(count, 1)));
+    return tol;
+}
+
 bool clv_check_gradients(struct clv_check_job *job)
 {
     const double cost = reference_cost(job);
@@ -324,11 +363,11 @@ bool clv_check_gradients(struct clv_check_job *job)
                                   : q->grad_atol > 0 ? q->grad_atol
                                                      : 1e-5,
                                   q->grad_rtol > 0 ? q->grad_rtol : 1e-4};
-    for (int k = 0; k < job->n_arrays; k++) {
+    for (int k = 0; k < job->n_arrays && !pools_stored(job); k++) {
         const struct clv_check_array *a = &job->array[k];
         if (!a->got || a->want)
             continue;
-        const struct tolerance tol = rounded_tolerance(job, a, bound);
+        const struct tolerance tol = stored_tolerance(job, a, rounded_tolerance(job, a, bound));
         if (job->c->fill == CLV_CHECK_TIES) {
             if (q->gradient && !gradient_of_ties(job, a, tol))
                 return false;

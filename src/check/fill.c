@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "check/job.h"
+#include "step/stored.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -142,6 +143,8 @@ enum clv_err clv_check_fill(struct clv_check_job *job)
             fill_normal(&rng, a->given, count, deviation);
         if (job->options.matrix_parts == 1)
             cut_to_brain_floats(a->given, count);
+        for (int64_t i = 0; clv_dtype_is_16(a->t->dtype) && i < count; i++)
+            a->given[i] = clv_stored_round(a->t->dtype, a->given[i]);
         /* A gradient with a writer before is no number of the reference. */
         for (int64_t i = 0; i < count && !a->got && !light; i++)
             a->source[i] = (double)a->given[i];

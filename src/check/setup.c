@@ -102,9 +102,11 @@ static bool make_got(struct clv_check_array *a)
 
 /* Every tensor lies in memory that clv_separate_bind() guards. PITCH cases: gaps of different
  * sizes. */
-static struct clv_tensor *pixels(struct clv_check_job *job, struct clv_shape s, const char *name)
+static struct clv_tensor *pixels(struct clv_check_job *job, const struct clv_node *node,
+                                 struct clv_shape s, const char *name)
 {
-    struct clv_tensor *t = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch,
+    struct clv_tensor *t = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION,
+                                           clv_emit_dtype(&job->emit, node), job->batch,
                                            s.h, s.w, s.c, name);
     if (t && job->c->flags & CLV_CHECK_PITCH)
         t->pitch += 1 + t->id % 5;
@@ -134,10 +136,11 @@ static bool make_node(struct clv_check_job *job, const struct clv_node *node)
     const struct clv_shape shape = clv_node_stored_shape(node, job->fusion);
     const struct clv_node *own = clv_node_owner(node, job->fusion, job->training);
     if (node->op->flags & CLV_OP_LOSS || own != node)
-        t->out = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch, shape.h,
-                                 shape.w, shape.c, node->name);
+        t->out = clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION,
+                                 clv_emit_dtype(&job->emit, node), job->batch, shape.h, shape.w,
+                                 shape.c, node->name);
     else
-        t->out = pixels(job, shape, node->name);
+        t->out = pixels(job, node, shape, node->name);
     if (!t->out)
         return false;
     if (own != node) {
@@ -179,7 +182,7 @@ static bool make_io(struct clv_check_job *job)
 static bool make_gradients(struct clv_check_job *job)
 {
     if (!(job->root->op->flags & CLV_OP_LOSS)) {
-        struct clv_tensor *dy = pixels(job, job->root->shape, "gradient of the output");
+        struct clv_tensor *dy = pixels(job, job->root, job->root->shape, "gradient of the output");
         if (!make_given(add_array(job, "gradient of the output", dy, job->n, job->root->shape)))
             return false;
         job->array[job->n_arrays - 1].source = job->reference.root_grad;
@@ -191,7 +194,7 @@ static bool make_gradients(struct clv_check_job *job)
     }
     for (int i = 0; job->accumulate && i < job->n_inputs; i++) {
         const struct clv_node *node = job->input[i];
-        job->tensors[node->id].grad = pixels(job, node->shape, "gradient with a writer before");
+        job->tensors[node->id].grad = pixels(job, node, node->shape, "gradient with a writer before");
         if (!job->tensors[node->id].grad)
             return false;
     }
@@ -277,6 +280,7 @@ enum clv_err clv_check_lower(struct clv_check_job *job)
                                   .training = job->training,
                                   .winograd = job->options.winograd,
                                   .matrix_parts = job->options.matrix_parts,
+                                  .activation = job->options.activation,
                                   .fusion = job->fusion,
                                   .node = job->tensors,
                                   .steps = &job->steps};

@@ -1,6 +1,7 @@
 /* Between a check's arrays and the device. */
 #include "base/util.h"
 #include "check/job.h"
+#include "step/stored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ static void lay_out(uint32_t *words, const struct clv_check_array *a)
 {
     const int64_t c = a->shape.c, used = a->samples * clv_shape_count(a->shape) / c;
     for (int64_t pixel = 0; pixel < used; pixel++)
-        memcpy(words + pixel * a->t->pitch, a->given + pixel * c, (size_t)c * sizeof(float));
+        for (int64_t i = 0; i < c; i++)
+            clv_stored_put(a->t->dtype, words, pixel * a->t->pitch + i, a->given[pixel * c + i]);
 }
 
 static void lay_out_state(uint32_t *words, const struct clv_check_job *job)
@@ -42,7 +44,8 @@ static enum clv_err put(struct clv_check_job *job, const struct clv_tensor *t)
     if (!image)
         return clv_fail_nomem(job->err, "a check's upload");
     for (size_t i = 0; i < n; i++)
-        image[i] = i < guard || i >= n - guard ? (uint32_t)CLV_GUARD_WORD : poison;
+        image[i] = i < guard || i >= n - guard ? (uint32_t)CLV_GUARD_WORD
+                                               : clv_stored_nan(t->dtype, poison);
     if (t == job->emit.state)
         lay_out_state(image + guard, job);
     for (int i = 0; i < job->n_arrays; i++)
@@ -72,7 +75,5 @@ enum clv_err clv_check_execute(struct clv_check_job *job)
 float clv_check_got(const struct clv_check_array *a, int s, int64_t i)
 {
     const int64_t pixels = (int64_t)a->shape.h * a->shape.w, c = a->shape.c;
-    float v;
-    memcpy(&v, &a->got[(s * pixels + i / c) * a->t->pitch + i % c], sizeof(v));
-    return v;
+    return clv_stored_get(a->t->dtype, a->got, (s * pixels + i / c) * a->t->pitch + i % c);
 }

@@ -9,8 +9,7 @@
 static bool takes(const struct clv_schedule *s, const struct clv_emit *e,
                   const struct clv_problem *p)
 {
-    return s->supports(e->caps, &p->conv, p->product) &&
-           !(s == &clv_schedule_matrix && !p->parts) &&
+    return clv_schedule_takes(s, e->caps, p) &&
            !(s == &clv_schedule_winograd && e->winograd == CLV_NO_WINOGRAD);
 }
 
@@ -168,10 +167,11 @@ int clv_contract_candidates(const struct clv_emit *e, const struct clv_problem *
     return n;
 }
 
-bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c, enum clv_act act)
+bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c, enum clv_act act,
+                             enum clv_dtype dtype)
 {
     const int products = e->training ? CLV_PRODUCTS : 1;
-    const struct clv_contract p = {.conv = *c, .act = act, .pool = true};
+    const struct clv_contract p = {.conv = *c, .act = act, .dtype = dtype, .pool = true};
     for (int i = 0; i < products; i++) {
         const struct clv_problem q = clv_problem_of(e, &p, (enum clv_product)i);
         const struct clv_schedule *s = clv_contract_choose(e, &q, NULL, NULL).schedule;

@@ -36,6 +36,7 @@ struct clv_contract {
     const struct clv_node *node; /* for labels */
     struct clv_conv conv;
     enum clv_act act;
+    enum clv_dtype dtype;        /* of x, y and their gradients; the others are CLV_F32 */
     struct clv_tensor *x, *w, *bias, *y; /* bias may be NULL */
     /* A 2 x 2 max-pool (stride 2, an odd last row or column dropped) lies behind the activation and is
      * part of the problem: y and dy are [n][oh / 2][ow / 2][co], and the full-resolution output is
@@ -64,6 +65,8 @@ struct clv_schedule {
     const char *name;
     const char *params[CLV_CHOICE_PARAMS + 1]; /* ends with NULL */
     bool (*supports)(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product);
+    /* Whether it takes activations that are stored in 16 bits; NULL = never. */
+    bool (*stores16)(const struct clv_conv *c, enum clv_product product);
     /* Whether it is the one to take where nothing was measured; NULL = always. */
     bool (*suits)(const struct clv_caps *caps, const struct clv_conv *c, enum clv_product product,
                   int batch);
@@ -108,7 +111,8 @@ CLV_CHECK enum clv_err clv_contract_emit_choice(struct clv_emit *e, const struct
                                                 enum clv_product product,
                                                 const struct clv_choice *choice);
 /* Whether every product that the emitter will ask for can take a fused max-pool. */
-bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c, enum clv_act act);
+bool clv_contract_takes_pool(const struct clv_emit *e, const struct clv_conv *c, enum clv_act act,
+                             enum clv_dtype dtype);
 /* The schedules, best first; the last takes everything. NULL behind it. */
 const struct clv_schedule *clv_contract_schedule(size_t i);
 

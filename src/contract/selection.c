@@ -28,6 +28,7 @@ struct clv_problem clv_problem_of(const struct clv_emit *e, const struct clv_con
         .conv = p->conv,
         .batch = e->batch,
         .act = act ? p->act : CLV_ACT_LINEAR,
+        .dtype = p->dtype,
         .pool = p->pool,
         .parts = e->matrix_parts,
         .training = e->training,
@@ -39,9 +40,12 @@ void clv_problem_text(const struct clv_problem *p, char text[CLV_PROBLEM_TEXT])
 {
     const struct clv_conv *c = &p->conv;
     snprintf(text, CLV_PROBLEM_TEXT,
-             "%s n%d x%dx%dx%d y%dx%dx%d k%dx%d s%dx%d d%dx%d p%d,%d g%d %s%s%s%s%s",
+             "%s n%d x%dx%dx%d y%dx%dx%d k%dx%d s%dx%d d%dx%d p%d,%d g%d %s%s%s%s%s%s",
              product_names[p->product], p->batch, c->ih, c->iw, c->ci, c->oh, c->ow, c->co, c->kh,
              c->kw, c->sh, c->sw, c->dh, c->dw, c->pt, c->pl, c->groups, act_names[p->act],
+             p->dtype == CLV_F16    ? " f16"
+             : p->dtype == CLV_BF16 ? " bf16"
+                                    : "",
              p->parts == 2 ? " split" : p->parts ? " b16" : "", p->pool ? " pool" : "",
              p->product == CLV_PRODUCT_FORWARD && p->training ? " train" : "", p->dx ? " dx" : "");
 }
@@ -115,6 +119,13 @@ static bool is_offered(const struct clv_caps *caps, const struct clv_problem *p,
     return false;
 }
 
+bool clv_schedule_takes(const struct clv_schedule *s, const struct clv_caps *caps,
+                        const struct clv_problem *p)
+{
+    return s->supports(caps, &p->conv, p->product) && (s != &clv_schedule_matrix || p->parts) &&
+           (!clv_dtype_is_16(p->dtype) || (s->stores16 && s->stores16(&p->conv, p->product)));
+}
+
 bool clv_choice_parse(const char *text, const struct clv_caps *caps, const struct clv_problem *p,
                       struct clv_choice *ret, const char **why)
 {
@@ -124,7 +135,7 @@ bool clv_choice_parse(const char *text, const struct clv_caps *caps, const struc
     *why = NULL;
     if (!s)
         *why = "there is no such schedule";
-    else if (!s->supports(caps, &p->conv, p->product) || (s == &clv_schedule_matrix && !p->parts))
+    else if (!clv_schedule_takes(s, caps, p))
         *why = "the schedule does not compute this here";
     else if (p->pool && !(s->pools && s->pools(&p->conv, p->product)))
         *why = "the schedule takes no fused pool";

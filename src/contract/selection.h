@@ -12,6 +12,7 @@ struct clv_problem {
     struct clv_conv conv;
     int batch;
     enum clv_act act; /* forward; weights without a pool, where it may be folded in; else linear */
+    enum clv_dtype dtype; /* of the activations */
     bool pool;
     int parts;     /* of the operands on matrix units, 0 = not allowed */
     bool training; /* forward derives prepared filters anew each time; the others always do */
@@ -20,7 +21,7 @@ struct clv_problem {
 struct clv_problem clv_problem_of(const struct clv_emit *e, const struct clv_contract *p,
                                   enum clv_product product);
 
-/* "forward n32 x111x111x32 y109x109x64 k3x3 s1x1 d1x1 p0,0 g1 relu pool train": the same text for
+/* "forward n32 x111x111x32 y109x109x64 k3x3 s1x1 d1x1 p0,0 g1 relu f16 pool train": the same text for
  * the same problem, on every machine. */
 enum { CLV_PROBLEM_TEXT = 192, CLV_CHOICE_TEXT = 192 };
 /* A schedule is asked for so many parameter sets at most, by who times them and by who checks a text. */
@@ -30,6 +31,9 @@ enum { CLV_SCHEDULE_CANDIDATES = 64 };
 void clv_problem_text(const struct clv_problem *p, char text[CLV_PROBLEM_TEXT]);
 /* "vector mr=6 nv=4" */
 void clv_choice_text(const struct clv_choice *c, char text[CLV_CHOICE_TEXT]);
+/* Whether the schedule computes the problem on this device at all. */
+bool clv_schedule_takes(const struct clv_schedule *s, const struct clv_caps *caps,
+                        const struct clv_problem *p);
 /* False, with the reason in *why (static), for anything but a schedule that takes the problem on
  * this device, with parameters that are its defaults or among its candidates. */
 bool clv_choice_parse(const char *text, const struct clv_caps *caps, const struct clv_problem *p,

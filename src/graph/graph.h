@@ -113,12 +113,17 @@ struct clv_fusion {
     const struct clv_node *softmax;   /* loss: takes the logits of this softmax (or sigmoid) node and writes its output too */
     bool dead;                   /* does not reach the roots */
     bool needs_grad;             /* its output's gradient is wanted: a trainable weight lies before it */
+    bool fp32;                   /* stays in fp32 where other outputs are stored in 16 bits */
 };
 
 /* Fills fusion[graph->n_nodes] for the nodes that reach `root` (the output, or a loss). training:
- * the loss may take over its softmax. fuse=false annotates only dead and needs_grad. */
+ * the loss may take over its softmax. fuse=false annotates only dead, needs_grad and fp32 (losses, softmax,
+ * what they are computed from). */
 void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
                       bool fuse, struct clv_fusion *fusion);
+/* Afterwards: node's output stays in fp32, too (the network's, which the host reads). */
+void clv_graph_keep_fp32(const struct clv_graph *g, const struct clv_node *node,
+                         struct clv_fusion *fusion);
 
 /* The node whose memory holds node's output: its input for a view (and, outside training, for what is
  * only there in training), its producer for a fused activation, else the node itself. One step of the

@@ -89,12 +89,51 @@ static void fuse_pool(const struct clv_graph *g, const struct clv_node *pool,
     fusion[pool->id].fused_into = producer;
 }
 
+/* Nodes that may share their input's memory, or only reshape what it computed. */
+static bool hands_on(const struct clv_node *node)
+{
+    const uint32_t flags = CLV_OP_VIEW | CLV_OP_TRAIN_ONLY | CLV_OP_ACT | CLV_OP_ACTIVATION;
+    return node->op->flags & flags || node->op->halves;
+}
+
+/* Whoever may share memory with a node that keeps fp32 does so, too. */
+static void spread_fp32(const struct clv_graph *g, struct clv_fusion *fusion)
+{
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const struct clv_node *node = g->nodes[i];
+        if (fusion[i].fp32 && node->n_in && (node->op->flags & CLV_OP_LOSS || hands_on(node)))
+            fusion[node->in[0]->id].fp32 = true;
+    }
+    for (int i = 0; i < g->n_nodes; i++)
+        if (hands_on(g->nodes[i]))
+            fusion[i].fp32 |= fusion[g->nodes[i]->in[0]->id].fp32;
+}
+
+/* Losses, probabilities and the logits they come from are where digits are lost first, and small. */
+static void mark_fp32(const struct clv_graph *g, struct clv_fusion *fusion)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const uint32_t flags = g->nodes[i]->op->flags;
+        const bool softmax = flags & CLV_OP_ACTIVATION && !(flags & CLV_OP_ACT);
+        fusion[i].fp32 = flags & CLV_OP_LOSS || softmax;
+    }
+    spread_fp32(g, fusion);
+}
+
+void clv_graph_keep_fp32(const struct clv_graph *g, const struct clv_node *node,
+                         struct clv_fusion *fusion)
+{
+    fusion[node->id].fp32 = true;
+    spread_fp32(g, fusion);
+}
+
 void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
                       bool fuse, struct clv_fusion *fusion)
 {
     memset(fusion, 0, (size_t)g->n_nodes * sizeof(*fusion));
     mark_dead(g, root, fusion);
     mark_gradients(g, fusion);
+    mark_fp32(g, fusion);
     if (!fuse)
         return;
     if (training && root->op->flags & CLV_OP_LOSS)

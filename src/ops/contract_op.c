@@ -55,6 +55,7 @@ enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *nod
         .node = node,
         .conv = *c,
         .act = clv_emit_act(e, node),
+        .dtype = clv_emit_dtype(e, node),
         .x = clv_emit_in(e, node, 0),
         .w = clv_emit_weight(e, node, 0),
         .bias = bias ? clv_emit_weight(e, node, 1) : NULL,

@@ -152,7 +152,7 @@ static void conv2d_cost(const struct clv_node *node, enum clv_pass pass, struct 
 static bool takes_pool(const struct clv_emit *e, const struct clv_node *node)
 {
     const struct clv_conv c = geometry_of(NULL, node);
-    return clv_contract_takes_pool(e, &c, e->fusion[node->id].act);
+    return clv_contract_takes_pool(e, &c, e->fusion[node->id].act, clv_emit_dtype(e, node));
 }
 
 static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass)

@@ -16,7 +16,7 @@ static enum clv_err make_node_tensors(struct clv_plan *p, struct clv_emit *e,
                                       const struct clv_node *node)
 {
     struct clv_node_tensors *t = &p->node[node->id];
-    CLV_TRY(new_tensor(e, &t->out, CLV_MEMORY_ACTIVATION, CLV_F32, p->params.batch,
+    CLV_TRY(new_tensor(e, &t->out, CLV_MEMORY_ACTIVATION, clv_emit_dtype(e, node), p->params.batch,
                        clv_node_stored_shape(node, p->fusion), node->name));
     const struct clv_node *owner = clv_node_owner(node, p->fusion, p->params.training);
     t->out->alias = owner != node ? p->node[owner->id].out : NULL;
@@ -40,7 +40,8 @@ static bool is_plain(const struct clv_normalise *q, const struct clv_tensor *inp
 static enum clv_err make_staging(struct clv_plan *p, struct clv_emit *e)
 {
     struct clv_tensor *input = p->node[p->graph->input->id].out;
-    p->takes_floats = p->params.floats && input && is_plain(&p->params.normalise, input);
+    p->takes_floats = p->params.floats && input && input->dtype == CLV_F32 &&
+                      is_plain(&p->params.normalise, input);
     if (p->takes_floats) {
         input->memory = CLV_MEMORY_IO;
         p->staging = input;
@@ -103,11 +104,12 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     struct clv_emit e = {.err = clv_device_error(p->dev), .dev = p->dev,
                          .caps = clv_device_caps(p->dev), .graph = p->graph, .batch = q->batch,
                          .training = q->training, .gemm = q->gemm,
-                         .winograd = q->winograd, .selection = q->selection,
+                         .activation = q->activation, .winograd = q->winograd, .selection = q->selection,
                          .force_variant = q->force_variant,
                          .choices = &p->choices, .fusion = p->fusion,
                          .node = p->node, .steps = &p->steps};
     clv_graph_passes(p->graph, q->root, loss, !q->no_fusion, p->fusion);
+    clv_graph_keep_fp32(p->graph, p->graph->output, p->fusion);
     clv_emit_settle(&e, p->fusion);
     CLV_TRY(make_io_tensors(p, &e));
     e.state = p->state;

@@ -3,6 +3,8 @@
 #include "plan/internal.h"
 
 #include "base/util.h"
+#include "step/stored.h"
+#include <stdlib.h>
 #include <string.h>
 
 static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struct clv_step_state *st,
@@ -119,5 +121,14 @@ enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node,
     if (!t || !t->buffer || !p->params.separate)
         return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG, "%s has no %s to read in this plan",
                         node->name, grad ? "gradient" : "value");
-    return clv_queue_read_wait(p->dev, t->buffer, t->offset * 4, host, (size_t)clv_tensor_bytes(t));
+    const size_t bytes = (size_t)clv_tensor_bytes(t);
+    void *memory = malloc(bytes + 1);
+    if (!memory)
+        return clv_fail_nomem(clv_device_error(p->dev), "a node's values");
+    const enum clv_err e = clv_queue_read_wait(
+        p->dev, t->buffer, (size_t)t->offset * (size_t)clv_dtype_bytes(t->dtype), memory, bytes);
+    for (int64_t i = 0; i < clv_tensor_count(t) && !e; i++)
+        host[i] = clv_stored_get(t->dtype, memory, i);
+    free(memory);
+    return e;
 }

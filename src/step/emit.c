@@ -101,12 +101,35 @@ struct clv_tensor *clv_emit_saved(struct clv_emit *e, const struct clv_node *nod
 
 /* ---- tensors of a node ---- */
 
+enum clv_dtype clv_emit_dtype(const struct clv_emit *e, const struct clv_node *node)
+{
+    return e->fusion[node->id].fp32 ? CLV_F32 : e->activation;
+}
+
+/* A copy of t in node's type; in training the one that forward made. */
+static struct clv_tensor *converted(struct clv_emit *e, const struct clv_node *node, int i,
+                                    struct clv_tensor *t)
+{
+    struct clv_tensor **copy = &e->node[node->id].converted[i];
+    char *name = *copy ? NULL : clv_arena_printf(&e->steps->arena, "%s/%s", node->name, t->name);
+    if (*copy || !name)
+        return *copy;
+    struct clv_tensor *c = clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, clv_emit_dtype(e, node), t->n, t->h,
+                                           t->w, t->c, name);
+    const struct clv_emit_info info = {
+        .node = node, .what = "input converted", .bytes = 6.0 * (double)clv_tensor_count(t)};
+    if (!c || clv_emit_convert(e, &info, t, c, false))
+        return NULL;
+    return *copy = c;
+}
+
 struct clv_tensor *clv_emit_in(struct clv_emit *e, const struct clv_node *node, int i)
 {
     const struct clv_fusion *f = &e->fusion[node->id];
     /* A loss that took over its softmax reads the softmax's input. */
     const struct clv_node *in = i == 0 && f->softmax ? f->softmax->in[0] : node->in[i];
-    return e->node[in->id].out;
+    struct clv_tensor *t = e->node[in->id].out;
+    return t->dtype == clv_emit_dtype(e, node) ? t : converted(e, node, i, t);
 }
 
 struct clv_tensor *clv_emit_out(struct clv_emit *e, const struct clv_node *node)
@@ -151,7 +174,35 @@ static struct clv_tensor *new_grad(struct clv_emit *e, const struct clv_node *no
         return NULL;
     }
     const struct clv_tensor *out = e->node[node->id].out;
-    return clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, CLV_F32, out->n, out->h, out->w, out->c, name);
+    return clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, out->dtype, out->n, out->h, out->w, out->c, name);
+}
+
+/* What the node writes in its own type, to be converted behind it. */
+static struct clv_tensor *own_grad(struct clv_emit *e, const struct clv_node *node, struct clv_tensor *to,
+                                   bool accumulate)
+{
+    struct clv_tensor *t = clv_emit_tensor(e, CLV_MEMORY_SCRATCH, clv_emit_dtype(e, node), to->n, to->h,
+                                           to->w, to->c, to->name);
+    if (t) {
+        e->pending[e->n_pending].from = t;
+        e->pending[e->n_pending].to = to;
+        e->pending[e->n_pending++].accumulate = accumulate;
+    }
+    return t;
+}
+
+static enum clv_err convert_pending(struct clv_emit *e, const struct clv_node *node)
+{
+    const int n = e->n_pending;
+    e->n_pending = 0;
+    for (int i = 0; i < n; i++) {
+        const struct clv_emit_info info = {.node = node,
+                                           .pass = CLV_PASS_BACKWARD,
+                                           .what = "gradient converted",
+                                           .bytes = 6.0 * (double)clv_tensor_count(e->pending[i].to)};
+        CLV_TRY(clv_emit_convert(e, &info, e->pending[i].from, e->pending[i].to, e->pending[i].accumulate));
+    }
+    return CLV_OK;
 }
 
 enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
@@ -175,7 +226,11 @@ enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, i
         mine->grad->alias = root->grad;
     }
     *ret = mine->grad;
-    return CLV_OK;
+    if (mine->grad->dtype == clv_emit_dtype(e, node))
+        return CLV_OK;
+    *ret = own_grad(e, node, mine->grad, *accumulate);
+    *accumulate = false;
+    return *ret ? CLV_OK : CLV_ERR_NOMEM;
 }
 
 struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i)
@@ -257,14 +312,27 @@ enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *inf
     struct clv_kernel_step *d = &step.u.kernel;
     struct clv_arg *args = clv_arena_alloc(a, (size_t)k->n_args * sizeof *args);
     d->name = clv_arena_strdup(a, k->name);
-    d->options = clv_arena_strdup(a, k->options ? k->options : "");
-    if (!args || !d->name || !d->options)
+    enum clv_dtype stored = CLV_F32;
+    if (!args || !d->name)
         return no_memory(e);
     memcpy(args, k->args, (size_t)k->n_args * sizeof *args);
-    for (int i = 0; i < k->n_args; i++)
-        if (args[i].kind <= CLV_ARG_INOUT && !args[i].v.t)
+    for (int i = 0; i < k->n_args; i++) {
+        if (args[i].kind > CLV_ARG_INOUT)
+            continue;
+        if (!args[i].v.t)
             return clv_fail(e->err, CLV_ERR_NOMEM, "%s: no tensor for argument %d",
                             info->node ? info->node->name : info->what, i);
+        if (clv_dtype_is_16(args[i].v.t->dtype))
+            stored = args[i].v.t->dtype;
+    }
+    if (stored != CLV_F32)
+        d->options = clv_emit_options(e, "%s%s-DSTORE_%s", k->options ? k->options : "",
+                                      k->options && *k->options ? " " : "",
+                                      stored == CLV_F16 ? "F16" : "BF16");
+    else
+        d->options = clv_arena_strdup(a, k->options ? k->options : "");
+    if (!d->options)
+        return no_memory(e);
     d->args = args;
     round_up_global(d->global, d->local, d->dims);
     CLV_TRY(copy_smaller(e, d));
@@ -317,8 +385,11 @@ enum clv_err clv_emit_node(struct clv_emit *e, const struct clv_node *node, enum
         if (!v->supports(e->caps, node, pass))
             continue;
         e->variant = v->name;
-        const enum clv_err err = v->emit(e, node, pass);
+        e->n_pending = 0;
+        enum clv_err err = v->emit(e, node, pass);
         e->variant = NULL;
+        if (!err)
+            err = convert_pending(e, node);
         return err;
     }
     return clv_fail(e->err, CLV_ERR_UNSUPPORTED, "%s: no %s variant runs on this device", node->name,

@@ -17,6 +17,7 @@ struct clv_node_tensors {
     struct clv_tensor *grad;         /* gradient with respect to out; NULL until someone wrote it */
     struct clv_tensor *weight[CLV_MAX_WEIGHTS], *weight_grad[CLV_MAX_WEIGHTS];
     struct clv_tensor *saved[4];     /* what forward leaves for backward */
+    struct clv_tensor *converted[CLV_MAX_IN]; /* inputs of another type in the node's own; NULL */
 };
 
 struct clv_emit {
@@ -26,6 +27,7 @@ struct clv_emit {
     const struct clv_graph *graph;
     int batch;
     bool training;
+    enum clv_dtype activation;       /* of outputs and their gradients where a node does not keep fp32 */
     enum clv_gemm_provider gemm;
     int winograd;                    /* 0 = where estimated to be fastest, CLV_NO_WINOGRAD, or the tile: 2, 4 */
     int matrix_parts;                /* products on matrix units: 0 = none, 1 = of operands rounded to brain
@@ -42,9 +44,15 @@ struct clv_emit {
     struct clv_tensor *targets;      /* F32 [batch][c of the output] for losses */
     struct clv_steps *steps;
     const char *variant;             /* of the op being emitted; set by clv_emit_node */
+    /* Gradients of inputs of another type than the node being emitted, in its own type. */
+    struct { struct clv_tensor *from, *to; bool accumulate; } pending[CLV_MAX_IN];
+    int n_pending;
 };
 
 /* ---- tensors of a node ---- */
+/* How node's output and its gradient are stored. A node's kernels see that type alone: where an input has
+ * another, the emitter puts a conversion in between. */
+enum clv_dtype clv_emit_dtype(const struct clv_emit *e, const struct clv_node *node);
 /* Input i's value; the node's output. Fused and view nodes are resolved. */
 struct clv_tensor *clv_emit_in(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_out(struct clv_emit *e, const struct clv_node *node);
@@ -96,7 +104,8 @@ struct clv_emit_info {
 };
 /* Appends a kernel step; k and its args are copied, strings too. `what` completes the label:
  * node name + " " + what ("forward", "backward data"). A global size of 0 is rounded up to 1 and
- * global is rounded up to a multiple of local. */
+ * global is rounded up to a multiple of local. Where a tensor is stored in 16 bits the options say so
+ * (-DSTORE_F16, -DSTORE_BF16: cl/include/types.cl). */
 CLV_CHECK enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *info,
                                        const struct clv_kernel_step *k);
 /* The options string from a printf format, kept in the steps' arena. NULL when out of memory. */
@@ -109,6 +118,10 @@ CLV_CHECK enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_i
 #define clv_args(...)                                                                              \
     .args = (const struct clv_arg[]){__VA_ARGS__},                                                 \
     .n_args = (int)(sizeof((const struct clv_arg[]){__VA_ARGS__}) / sizeof(struct clv_arg))
+
+/* dst = src in dst's type, or dst += src; one of the two is CLV_F32 (step/convert.c). */
+CLV_CHECK enum clv_err clv_emit_convert(struct clv_emit *e, const struct clv_emit_info *info,
+                                        struct clv_tensor *src, struct clv_tensor *dst, bool accumulate);
 
 /* Takes back the fusions that no schedule on this device carries out; before tensors are made. */
 void clv_emit_settle(const struct clv_emit *e, struct clv_fusion *fusion);

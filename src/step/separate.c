@@ -1,6 +1,7 @@
 /* A buffer of its own for every planned tensor, NaN inside and guard zones around it. */
 #include "base/util.h"
 #include "step/step.h"
+#include "step/stored.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ static enum clv_err make_buffer(struct clv_device *dev, struct clv_tensor *t, st
     const size_t bytes = padded(t);
     CLV_TRY(clv_buffer_create(dev, bytes + 2 * GUARD, ret));
     CLV_TRY(clv_queue_fill(dev, *ret, 0, GUARD, guard_word, -1));
-    CLV_TRY(clv_queue_fill(dev, *ret, GUARD, bytes, poison, -1));
+    CLV_TRY(clv_queue_fill(dev, *ret, GUARD, bytes, clv_stored_nan(t->dtype, poison), -1));
     CLV_TRY(clv_queue_fill(dev, *ret, GUARD + bytes, GUARD, guard_word, -1));
     t->buffer = *ret;
     t->offset = GUARD / (size_t)clv_dtype_bytes(t->dtype);

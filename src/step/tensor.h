@@ -8,8 +8,13 @@
 
 struct clv_buffer;
 
-enum clv_dtype { CLV_F32, CLV_U8, CLV_U32 };
-static inline int clv_dtype_bytes(enum clv_dtype t) { return t == CLV_U8 ? 1 : 4; }
+/* F16 and BF16 are how activations may be stored; nothing computes in them (cl/include/types.cl). */
+enum clv_dtype { CLV_F32, CLV_U8, CLV_U32, CLV_F16, CLV_BF16 };
+static inline bool clv_dtype_is_16(enum clv_dtype t) { return t == CLV_F16 || t == CLV_BF16; }
+static inline int clv_dtype_bytes(enum clv_dtype t)
+{
+    return t == CLV_U8 ? 1 : clv_dtype_is_16(t) ? 2 : 4;
+}
 
 enum clv_memory {
     CLV_MEMORY_ACTIVATION, /* planned by liveness */

@@ -136,7 +136,7 @@ static enum clv_err keep(struct job *j, const struct clv_raced *r)
 static bool wants_clblast(const struct job *j, const struct clv_problem *p)
 {
     return j->params->clblast && !p->pool &&
-           clv_schedule_clblast.supports(clv_device_caps(j->dev), &p->conv, p->product);
+           clv_schedule_takes(&clv_schedule_clblast, clv_device_caps(j->dev), p);
 }
 
 /* The line that makes a race unnecessary. */

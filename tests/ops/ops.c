@@ -7,6 +7,7 @@
  *   CLAVICLE_TEST_WINOGRAD  2 or 4: the winograd schedule's tile, where it would choose itself
  *   CLAVICLE_TEST_MATRIX    1 or 2: products on the matrix unit that the caps name, of operands in so many
  * parts
+ *   CLAVICLE_TEST_STORE     f16 or bf16: how activations are stored
  *   CLAVICLE_TEST_OCLGRIND  a folder for Oclgrind's reports, of which there must be none
  * (oclgrind.h) */
 #include "base/context.h"
@@ -95,6 +96,9 @@ static void check_op(const struct clv_check *check)
     if (getenv("CLAVICLE_TEST_MATRIX"))
         options.matrix_parts = atoi(getenv("CLAVICLE_TEST_MATRIX"));
     options.only = getenv("CLAVICLE_TEST_VARIANT");
+    const char *store = getenv("CLAVICLE_TEST_STORE");
+    if (store)
+        options.activation = !strcmp(store, "f16") ? CLV_F16 : CLV_BF16;
     oclgrind_log_open(check->op);
     struct clv_context *ctx = clv_context_create(NULL);
     cr_assert(ctx);
