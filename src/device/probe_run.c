@@ -130,7 +130,8 @@ static enum clv_err measure(struct probe *p, struct clv_probe_verdict *ret)
         CLV_TRY(launch(p, p->unit, groups, REPEAT, &unit));
         CLV_TRY(launch(p, p->plain, groups, REPEAT, &plain));
     }
-    ret->gain = (uint32_t)CLV_MIN(100 * (p->rows / unit) / (FLOAT_ROWS / plain), 100000.0);
+    const double percent = 100 * (p->rows / unit) / (FLOAT_ROWS / plain);
+    ret->gain = (uint32_t)CLV_MAX(CLV_MIN(percent, 100000.0), 1.0);
     return CLV_OK;
 }
 
