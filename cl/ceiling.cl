@@ -28,7 +28,7 @@ WIDE void ceiling_fma(__global float *restrict out, int rounds, float a, float b
     }
     realv sum = x[0];
     UNROLL for (int i = 1; i < ACCUMULATORS; i++) sum += x[i];
-    STOREV(sum, out, get_global_id(0) * V);
+    PUTV(sum, out, get_global_id(0) * V);
 }
 
 /* Four sums, so that the additions' latency is no limit. */
@@ -42,7 +42,7 @@ WIDE void ceiling_read(__global const realv *restrict x, __global float *restric
     }
     for (; i < end; i += step)
         sum[0] += x[i];
-    STOREV((sum[0] + sum[1]) + (sum[2] + sum[3]), out, get_global_id(0) * V);
+    PUTV((sum[0] + sum[1]) + (sum[2] + sum[3]), out, get_global_id(0) * V);
 }
 
 WIDE void ceiling_write(__global realv *restrict x, float value, ulong count)
