@@ -38,6 +38,8 @@ int cli_exit_code(enum clv_err err)
         return EXIT_WRITE;
     case CLV_ERR_NONFINITE:
         return EXIT_NONFINITE;
+    case CLV_ERR_WRONG:
+        return EXIT_WRONG;
     case CLV_ERR_CANCELLED:
         return EXIT_INTERRUPTED;
     default:

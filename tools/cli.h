@@ -54,7 +54,8 @@ bool cli_double(const char *option, const char *text, double min, double max, do
 bool cli_bytes(const char *option, const char *text, size_t *ret); /* 512M, 2G */
 bool cli_split(const char *option, const char *text, enum clv_split *ret);
 
-enum { CLI_KEY_DEVICE = 0x100, CLI_KEY_CAPS, CLI_KEY_JSON, CLI_KEY_VERBOSE, CLI_KEY_TUNE, CLI_KEY_COMMAND = 0x200 };
+enum { CLI_KEY_DEVICE = 0x100, CLI_KEY_CAPS, CLI_KEY_JSON, CLI_KEY_VERBOSE, CLI_KEY_TUNE, CLI_KEY_SELF_TEST,
+       CLI_KEY_COMMAND = 0x200 };
 /* --device, --caps, --json, --verbose: a child parser for argp_child. Its input is a cli_common. */
 struct cli_common {
     struct clv_device_params device;

@@ -24,7 +24,7 @@ static const struct argp_option opts[] = {
     {"positive", KEY_POSITIVE, "CLASS", 0, "class that AUC, precision, recall of two classes refer to (default: the last)", 0},
     {"csv", KEY_CSV, "FILE", 0, "one row per image: path, split, label, predicted, prob_CLASS...", 0},
     {"batch", 'b', "N", 0, "default: the run's", 0},
-    TUNING_OPTION(0),
+    TUNING_OPTION(0), SELF_TEST_OPTION(0),
     {"skip-bad", KEY_SKIP, NULL, 0, "go on without damaged files", 0},
     {0}};
 
@@ -50,6 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CSV:
         o->csv = arg;
         return 0;
+    case CLI_KEY_SELF_TEST:
+        return self_test_mode(arg, &o->open.self_test) ? 0 : EDOM;
     case CLI_KEY_TUNE:
         return tuning_mode(arg, &o->open.tune) ? 0 : EDOM;
     case 'b':
@@ -135,7 +137,7 @@ int cmd_eval(int argc, char **argv)
         opts, parse, "RUN", "Measure a run: accuracy, precision, recall, F1, AUC, confusion matrix.\v"
         "Examples:\n  clavicle eval runs/a\n  clavicle eval runs/a --data other-hospital/ --json\n"
         "  clavicle eval runs/a --split val --positive PNEUMONIA --csv predictions.csv", children, NULL, NULL};
-    struct options o = {.eval.split = CLV_SPLIT_TEST};
+    struct options o = {.eval.split = CLV_SPLIT_TEST, .open.self_test = CLV_SELF_TEST_CACHED};
     int code = cli_parse(&argp, argc, argv, &o);
     if (!code && !o.run)
         code = cli_usage("no RUN given; see %s --help", argv[0]);

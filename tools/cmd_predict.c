@@ -25,7 +25,7 @@ static const struct argp_option opts[] = {
     {"csv", KEY_CSV, "FILE", 0, "one row per file: path, predicted, error, prob_CLASS...", 0},
     {"checkpoint", KEY_CHECKPOINT, "WHICH", 0, "best (default), last, or a file", 0},
     {"batch", 'b', "N", 0, "default: the run's", 0},
-    TUNING_OPTION(0),
+    TUNING_OPTION(0), SELF_TEST_OPTION(0),
     {0}};
 
 static bool add_file(struct files *f, const char *dir, const char *name)
@@ -118,6 +118,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CHECKPOINT:
         o->open.checkpoint = arg;
         return 0;
+    case CLI_KEY_SELF_TEST:
+        return self_test_mode(arg, &o->open.self_test) ? 0 : EDOM;
     case CLI_KEY_TUNE:
         return tuning_mode(arg, &o->open.tune) ? 0 : EDOM;
     case 'b':
@@ -221,7 +223,7 @@ int cmd_predict(int argc, char **argv)
         "row of its own, the rest is done, the exit code is 4.\v"
         "Examples:\n  clavicle predict runs/a new/*.png\n  clavicle predict runs/a new/ --csv results.csv",
         children, NULL, NULL};
-    struct options o = {0};
+    struct options o = {.open.self_test = CLV_SELF_TEST_CACHED};
     int code = cli_parse(&argp, argc, argv, &o);
     if (!code && (!o.run || !o.files.n))
         code = cli_usage("a RUN and at least one PNG file are needed; see %s --help", argv[0]);

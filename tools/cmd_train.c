@@ -54,7 +54,7 @@ static const struct argp_option opts[] = {
     {"threads", KEY_THREADS, "N", 0, "decoder threads (default: number of CPUs, at most 8)", 3},
     {NULL, 0, NULL, 0, "Engine:", 4},
     {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
-    TUNING_OPTION(4),
+    TUNING_OPTION(4), SELF_TEST_OPTION(4),
     {"winograd", KEY_WINOGRAD, "HOW", 0, "3x3 convolutions: auto (default), off, or tiles of 2 or 4", 4},
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
     {"profile", KEY_PROFILE, NULL, 0, "time every step on the device, and the host; a table at the end", 4},
@@ -97,6 +97,8 @@ static error_t parse_engine(struct options *o, int key, char *arg)
         }
         o->run.trainer.winograd = (enum clv_winograd_mode)i;
         return 0;
+    case CLI_KEY_SELF_TEST:
+        return self_test_mode(arg, &o->run.trainer.self_test) ? 0 : EDOM;
     case CLI_KEY_TUNE:
         return tuning_mode(arg, &o->run.trainer.tune) ? 0 : EDOM;
     case KEY_PLAN:
@@ -315,7 +317,7 @@ int cmd_train(int argc, char **argv)
         "  clavicle train tutorial-cnn --data xrays/ --out runs/d --max-steps 20 \\\n"
         "      --profile --trace trace.json\n"
         "  clavicle train --resume runs/a", children, NULL, NULL};
-    struct options o = {.run.fit.on_event = on_event};
+    struct options o = {.run.fit.on_event = on_event, .run.trainer.self_test = CLV_SELF_TEST_CACHED};
     int code = cli_parse(&argp, argc, argv, &o);
     if (!code && o.help_all)
         return cli_print_text(clv_trainer_help());

@@ -16,6 +16,18 @@ bool tuning_mode(const char *arg, enum clv_tune_mode *ret)
     return false;
 }
 
+bool self_test_mode(const char *arg, enum clv_self_test_mode *ret)
+{
+    static const char *const name[] = {"off", "cached", "on"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(arg, name[i])) {
+            *ret = (enum clv_self_test_mode)i;
+            return true;
+        }
+    cli_usage("--self-test is off, cached or on, not '%s'", arg);
+    return false;
+}
+
 void tuning_break(struct tuning *t)
 {
     if (t->line_open)

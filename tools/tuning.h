@@ -1,4 +1,4 @@
-/* What the commands share about tuning: the option --tune, and progress on stderr. */
+/* What the commands share about tuning and the self-test: the options, and progress on stderr. */
 #ifndef CLV_TOOLS_TUNING_H
 #define CLV_TOOLS_TUNING_H
 
@@ -7,6 +7,12 @@
 #define TUNING_OPTION(group)                                                                       \
     {"tune", CLI_KEY_TUNE, "WHEN", 0,                                                              \
      "cached (default): kernels as they were measured before; on: measure first what has not been; off: neither", group}
+
+#define SELF_TEST_OPTION(group)                                                                    \
+    {"self-test", CLI_KEY_SELF_TEST, "WHEN", 0,                                                    \
+     "cached (default): compare new kernels or a new driver with double precision first; on: always; off: never", group}
+/* False after a line about what --self-test takes. */
+bool self_test_mode(const char *arg, enum clv_self_test_mode *ret);
 
 /* False after a line about what --tune takes. */
 bool tuning_mode(const char *arg, enum clv_tune_mode *ret);

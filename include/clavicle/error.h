@@ -27,7 +27,8 @@ extern "C" {
     X(NONFINITE, "a value is not finite")                                                          \
     X(CANCELLED, "cancelled")                                                                      \
     X(NET, "download failed")                                                                      \
-    X(UNSUPPORTED, "not supported")
+    X(UNSUPPORTED, "not supported")                                                                \
+    X(WRONG, "the device computes wrong results")
 
 enum clv_err {
     CLV_OK = 0,

@@ -69,6 +69,7 @@ struct clv_run_open_params {
     int batch;               /* 0 = the run's */
     /* On the run's device its record of choices goes before what these find. */
     enum clv_tune_mode tune;
+    enum clv_self_test_mode self_test;
     const struct clv_tune_params *tuning; /* CLV_TUNE_ON; may be NULL. Borrowed until the run is closed */
 };
 CLV_API CLV_CHECK enum clv_err clv_run_open(struct clv_context *ctx, const char *run,

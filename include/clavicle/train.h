@@ -36,6 +36,11 @@ enum clv_gemm_mode { CLV_GEMM_MODE_AUTO, CLV_GEMM_MODE_NATIVE, CLV_GEMM_MODE_CLB
  * nowhere, or there with tiles of 2 x 2 or 4 x 4 outputs. */
 enum clv_winograd_mode { CLV_WINOGRAD_AUTO, CLV_WINOGRAD_OFF, CLV_WINOGRAD_2, CLV_WINOGRAD_4 };
 
+/* Whether the plan's kernels are compared with plain C in double precision, on a small image, before they are used:
+ * never; unless that was done before on such a device, driver and host (CLV_CACHE_DIR holds the verdicts); always. A
+ * device that computes wrong results is refused: CLV_ERR_WRONG names the kernel. */
+enum clv_self_test_mode { CLV_SELF_TEST_OFF, CLV_SELF_TEST_CACHED, CLV_SELF_TEST_ON };
+
 struct clv_trainer_params {
     int batch;              /* largest batch, >= 1; 0 = 32. Short batches run the same programs */
     uint64_t seed;          /* weights, dropout, order, augmentation */
@@ -56,6 +61,7 @@ struct clv_trainer_params {
                              * the best for the device. CLV_ERR_UNSUPPORTED: a layer has none of that name */
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */
     bool inference_only;    /* no gradients, no optimizer: less memory; step and fit are refused */
+    enum clv_self_test_mode self_test;
     bool plan_only;         /* for clv_trainer_plan_text() and _get_memory(): no weights are drawn, no
                              * kernel is built, whatever would run is refused */
     /* How staged images become the network's input; only mean and std matter for float batches. */
@@ -66,7 +72,8 @@ struct clv_trainer_params {
 
 /* Builds plans for the graph, draws the weights. The graph and the device must outlive the trainer;
  * the trainer adds a loss node to the graph. Errors: CLV_ERR_MODEL, CLV_ERR_SHAPE (the graph's own
- * sticky fault too), CLV_ERR_ARG, CLV_ERR_DEVMEM, CLV_ERR_BUILD, CLV_ERR_CL. */
+ * sticky fault too), CLV_ERR_ARG, CLV_ERR_DEVMEM, CLV_ERR_BUILD, CLV_ERR_CL,
+ * CLV_ERR_WRONG (self_test). */
 CLV_API CLV_CHECK enum clv_err clv_trainer_create(struct clv_device *dev, struct clv_graph *graph,
                                                   const struct clv_trainer_params *params,
                                                   struct clv_trainer **ret);

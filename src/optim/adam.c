@@ -18,7 +18,14 @@ void clv_adam_scalars(const void *params, struct clv_step_state *st)
     st->scalar[3] = (float)(st->learning_rate * p->weight_decay); /* plain Adam: 0 */
 }
 
+double clv_adam_gradient(const struct clv_step_state *st, double dw, const double slot[CLV_STORE_SLOTS])
+{
+    (void)dw;
+    return slot[0] / (double)st->scalar[0];
+}
+
 const struct clv_optim clv_optim_adam = {
     .name = "adam", .help = "Adam: adaptive moments, bias-corrected",
     .params_size = sizeof(struct clv_adam_params), .opts = opts,
-    .n_slots = 2, .slot_name = {"m", "v"}, .source = &clv_cl_adam, .scalars = clv_adam_scalars};
+    .n_slots = 2, .slot_name = {"m", "v"}, .source = &clv_cl_adam, .scalars = clv_adam_scalars,
+    .gradient = clv_adam_gradient};

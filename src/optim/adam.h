@@ -16,5 +16,6 @@ struct clv_adam_params { double learning_rate, weight_decay, beta_1, beta_2, eps
 
 /* The bias corrections are folded into the rate, as Keras does. */
 void clv_adam_scalars(const void *params, struct clv_step_state *st);
+double clv_adam_gradient(const struct clv_step_state *st, double dw, const double slot[CLV_STORE_SLOTS]);
 
 #endif

@@ -11,4 +11,5 @@ static const struct clv_opt opts[] = {
 const struct clv_optim clv_optim_adamw = {
     .name = "adamw", .help = "Adam with decoupled weight decay",
     .params_size = sizeof(struct clv_adam_params), .opts = opts,
-    .n_slots = 2, .slot_name = {"m", "v"}, .source = &clv_cl_adam, .scalars = clv_adam_scalars};
+    .n_slots = 2, .slot_name = {"m", "v"}, .source = &clv_cl_adam, .scalars = clv_adam_scalars,
+    .gradient = clv_adam_gradient};

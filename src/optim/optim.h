@@ -17,6 +17,9 @@ struct clv_optim {
     const struct clv_source *source; /* holds a kernel `update` */
     /* From st->step (counted from 1) and st->learning_rate: sets st->rate and st->scalar. */
     void (*scalars)(const void *params, struct clv_step_state *st);
+    /* The gradient, penalties included, of a first step from slots of zero, by what it changed: the weight
+     * by dw, the slots to slot[]. For checks where no gradient is kept. */
+    double (*gradient)(const struct clv_step_state *st, double dw, const double slot[CLV_STORE_SLOTS]);
 };
 
 extern const struct clv_optim *const clv_optims[]; /* NULL-terminated, generated */

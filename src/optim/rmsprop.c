@@ -1,6 +1,8 @@
 /* RMSprop as Keras 3 computes it: v = rho * v + (1 - rho) * g^2; step = rate * g / sqrt(v + epsilon). */
 #include "optim/optim.h"
 
+#include <math.h>
+
 CLV_SOURCE(rmsprop);
 
 struct params { double learning_rate, rho, momentum, epsilon; };
@@ -22,7 +24,12 @@ static void scalars(const void *params, struct clv_step_state *st)
     st->scalar[3] = (float)(1 - p->rho);
 }
 
+static double gradient(const struct clv_step_state *st, double dw, const double *slot)
+{
+    return copysign(sqrt(slot[0] / (double)st->scalar[3]), -dw);
+}
+
 const struct clv_optim clv_optim_rmsprop = {
     .name = "rmsprop", .help = "gradients divided by their root mean square",
     .params_size = sizeof(struct params), .opts = opts,
-    .n_slots = 2, .slot_name = {"v", "momentum"}, .source = &clv_cl_rmsprop, .scalars = scalars};
+    .n_slots = 2, .slot_name = {"v", "momentum"}, .source = &clv_cl_rmsprop, .scalars = scalars, .gradient = gradient};

@@ -21,7 +21,13 @@ static void scalars(const void *params, struct clv_step_state *st)
     st->scalar[2] = st->scalar[3] = 0;
 }
 
+static double gradient(const struct clv_step_state *st, double dw, const double *slot)
+{
+    (void)dw;
+    return -slot[0] / (double)st->rate;
+}
+
 const struct clv_optim clv_optim_sgd = {
     .name = "sgd", .help = "gradient descent with momentum",
     .params_size = sizeof(struct params), .opts = opts,
-    .n_slots = 1, .slot_name = {"velocity"}, .source = &clv_cl_sgd, .scalars = scalars};
+    .n_slots = 1, .slot_name = {"velocity"}, .source = &clv_cl_sgd, .scalars = scalars, .gradient = gradient};

@@ -117,7 +117,8 @@ void clv_plan_drain(struct clv_plan *p)
 enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad, float *host)
 {
     const struct clv_node_tensors *n = &p->node[node->id];
-    const struct clv_tensor *t = grad ? n->grad : n->out;
+    struct clv_tensor *t = grad ? n->grad : n->out;
+    t = t ? clv_tensor_root(t) : NULL; /* of a fused activation or a view: its producer's */
     if (!t || !t->buffer || !p->params.separate)
         return clv_fail(clv_device_error(p->dev), CLV_ERR_ARG, "%s has no %s to read in this plan",
                         node->name, grad ? "gradient" : "value");

@@ -79,6 +79,7 @@ static enum clv_err make_trainer(struct clv_run *r)
     tp.inference_only = true;
     tp.batch = r->params.batch;
     tp.tune = r->params.tune;
+    tp.self_test = r->params.self_test;
     tp.tuning = r->params.tuning;
     CLV_TRY(make_loader(r, tp.batch, &tp.max_image_bytes));
     CLV_TRY(clv_device_open(r->ctx, &r->params.device, &r->dev));

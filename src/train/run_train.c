@@ -209,6 +209,7 @@ static enum clv_err create_trainer(struct clv_run_job *j)
     params.inference_only = false;
     params.max_image_bytes = j->image_bytes;
     params.planned_steps = planned_steps(j);
+    params.self_test = j->params->trainer.self_test;
     if (j->config.json)
         params.tune = CLV_TUNE_OFF;
     enum clv_err e = clv_run_recorded(&j->config, &recorded, &j->ctx->err);

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "data/pipeline.h"
+#include "doctor/selftest.h"
 #include "graph/op.h"
 #include "train/tuning.h"
 #include <stdlib.h>
@@ -158,6 +159,17 @@ void clv_trainer_expect(struct clv_trainer *t, bool training, const struct clv_b
         clv_plan_destroy(&t->plan[training]);
 }
 
+static enum clv_err self_test(struct clv_trainer *t, const struct clv_plan *plan)
+{
+    struct clv_plan_params params;
+    clv_trainer_plan_params(t, !t->params.inference_only, &params);
+    const struct clv_self_test test = {
+        .graph = t->graph, .plan = plan, .params = &params, .optim_params = t->optim_params};
+    if (t->params.self_test == CLV_SELF_TEST_OFF || t->params.plan_only)
+        return CLV_OK;
+    return clv_self_test_run(t->dev, &test, t->params.self_test == CLV_SELF_TEST_CACHED);
+}
+
 enum clv_err clv_trainer_create_as(struct clv_device *dev, struct clv_graph *graph,
                                    const struct clv_trainer_params *params,
                                    const struct clv_selection *recorded, struct clv_trainer **ret)
@@ -174,6 +186,8 @@ enum clv_err clv_trainer_create_as(struct clv_device *dev, struct clv_graph *gra
         err = clv_trainer_select(t, recorded);
     if (!err) /* shape and memory faults belong here, not into the first step */
         err = get_plan(t, !t->params.inference_only, &plan);
+    if (!err)
+        err = self_test(t, plan);
     if (err)
         clv_trainer_destroy(&t);
     else
