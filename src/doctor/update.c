@@ -64,17 +64,17 @@ static void rmsprop(struct state *s, double g, double lr, int t)
 struct update_case {
     const char *name, *optimizer, *layer;
     rule *step;
-    double lr, l2, clip;
+    double lr, l1, l2, clip;
 };
 static const struct update_case cases[] = {
-    {"adam", "adam", "", adam, .001, 0, 0},
-    {"adamw", "adamw weight_decay=0.05 learning_rate=0.01", "use_bias=false", adamw, .01, 0, 0},
-    {"sgd", "sgd", "", sgd, .01, 0, 0},
-    {"sgd momentum", "sgd momentum=0.9", "", momentum, .01, 0, 0},
-    {"sgd nesterov", "sgd momentum=0.9 nesterov=true", "", nesterov, .01, 0, 0},
-    {"rmsprop", "rmsprop momentum=0.5", "", rmsprop, .001, 0, 0},
-    {"penalties", "sgd learning_rate=0.1", "use_bias=false l2=0.02", sgd, .1, .02, 0},
-    {"clipping by norm", "sgd learning_rate=0.1", "", sgd, .1, 0, .25},
+    {"adam", "adam", "", adam, .001, 0, 0, 0},
+    {"adamw", "adamw weight_decay=0.05 learning_rate=0.01", "use_bias=false", adamw, .01, 0, 0, 0},
+    {"sgd", "sgd", "", sgd, .01, 0, 0, 0},
+    {"sgd momentum", "sgd momentum=0.9", "", momentum, .01, 0, 0, 0},
+    {"sgd nesterov", "sgd momentum=0.9 nesterov=true", "", nesterov, .01, 0, 0, 0},
+    {"rmsprop", "rmsprop momentum=0.5", "", rmsprop, .001, 0, 0, 0},
+    {"penalties", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, 0},
+    {"clipping by norm", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, .25},
 };
 
 /* ---- a small network ---- */
@@ -192,17 +192,22 @@ struct pass {
     char *text; /* of the row, 200 bytes */
 };
 
+static double gradient_of(const struct pass *p, size_t i)
+{
+    const struct update_case *c = p->net.c;
+    const double w = p->state[i].w;
+    return (double)p->grad[i] + (w > 0 ? c->l1 : w < 0 ? -c->l1 : 0) + 2 * c->l2 * w;
+}
+
 static void follow(struct pass *p, int number)
 {
     const struct update_case *c = p->net.c;
     double squares = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        const double g = (double)p->grad[i] + 2 * c->l2 * p->state[i].w;
-        squares += g * g;
-    }
+    for (size_t i = 0; i < p->n; i++)
+        squares += gradient_of(p, i) * gradient_of(p, i);
     const double factor = c->clip > 0 && sqrt(squares) > c->clip ? c->clip / sqrt(squares) : 1;
     for (size_t i = 0; i < p->n; i++)
-        c->step(&p->state[i], ((double)p->grad[i] + 2 * c->l2 * p->state[i].w) * factor, c->lr, number);
+        c->step(&p->state[i], gradient_of(p, i) * factor, c->lr, number);
 }
 
 /* The device's weights against those of the formula. */

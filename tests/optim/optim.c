@@ -1,111 +1,50 @@
-/* Every optimizer against its formula in double (Keras 3: keras.io/api/optimizers), on the real update
- * kernels: a linear model whose gradient is known is stepped several times. */
+/* Every optimizer against its formula in double, on the real update kernels: the doctor's table
+ * (src/doctor/update.c). And how the self-test reads a gradient out of what each of them did. */
 #include "optim/optim.h"
 #include "rig.h"
 #include "train/trainer.h"
 
-#include <math.h>
-#include <stdio.h>
+#include <clavicle/doctor.h>
 
-enum { IN = 37, OUT = 3, N = 4, STEPS = 5, SIZE = IN * OUT };
-
-struct state { double w, s0, s1; };
-typedef void rule(struct state *s, double g, double lr, int t);
-
-static void adam(struct state *s, double g, double lr, int t)
+static void take_row(void *priv, const struct clv_doctor_row *row)
 {
-    s->s0 += (g - s->s0) * .1;
-    s->s1 += (g * g - s->s1) * .001;
-    s->w -= lr * sqrt(1 - pow(.999, t)) / (1 - pow(.9, t)) * s->s0 / (sqrt(s->s1) + 1e-7);
+    int *fused = priv;
+    *fused += row->status == CLV_DOCTOR_PASSED && !strcmp(row->variant, "fused");
+    cr_expect(row->status == CLV_DOCTOR_PASSED || row->status == CLV_DOCTOR_SKIPPED, "%s, %s: %s", row->name,
+              row->variant, row->text);
+    if (row->status == CLV_DOCTOR_PASSED)
+        cr_expect(row->compared > 1000 && row->error <= 1, "%s, %s", row->name, row->variant);
 }
 
-static void adamw(struct state *s, double g, double lr, int t)
-{
-    s->w -= s->w * lr * .05;
-    adam(s, g, lr, t);
-}
-
-static void sgd(struct state *s, double g, double lr, int t)
-{
-    (void)t;
-    s->w -= lr * g;
-}
-
-static void momentum(struct state *s, double g, double lr, int t)
-{
-    (void)t;
-    s->s0 = .9 * s->s0 - lr * g;
-    s->w += s->s0;
-}
-
-static void nesterov(struct state *s, double g, double lr, int t)
-{
-    (void)t;
-    s->s0 = .9 * s->s0 - lr * g;
-    s->w += .9 * s->s0 - lr * g;
-}
-
-static void rmsprop(struct state *s, double g, double lr, int t)
-{
-    (void)t;
-    s->s0 = .9 * s->s0 + .1 * g * g;
-    s->s1 = .5 * s->s1 + lr * g / sqrt(s->s0 + 1e-7);
-    s->w -= s->s1;
-}
-
-/* One dense layer without bias under mean squared error; gradients are read back from the device, so
- * that only the update is under test. penalties: l1 = .01, l2 = .02. */
-static void compare(const char *optimizer, rule *step, double lr, bool penalties, double clip)
+Test(optim, formulas)
 {
     struct rig r = rig_open(NULL);
-    char model[128];
-    snprintf(model, sizeof model, "input 1 1 %d\ndense %d use_bias=false%s\n", IN, OUT,
-             penalties ? " l1=0.01 l2=0.02" : "");
-    struct clv_graph *g = rig_graph(&r, model);
-    struct clv_trainer *t = NULL;
-    ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){
-        .batch = N, .seed = 1, .optimizer = optimizer, .clip_norm = clip,
-        .keep_gradients = true}, &t));
-    int32_t labels[N];
-    float *x = rig_samples(N, IN, 3, 8, labels), targets[N * OUT], w[SIZE], grad[SIZE];
-    for (int i = 0; i < N * OUT; i++)
-        targets[i] = (float)(i % 5) - 2;
-    struct state s[SIZE] = {{0}};
-    ok(r.ctx, clv_trainer_get_weight(t, 0, w));
-    for (int i = 0; i < SIZE; i++)
-        s[i].w = w[i];
-    for (int k = 1; k <= STEPS; k++) {
-        double sum = 0, full[SIZE];
-        ok(r.ctx, clv_trainer_step_targets(t, x, targets, N, NULL));
-        ok(r.ctx, clv_trainer_get_gradient(t, 0, grad));
-        for (int i = 0; i < SIZE; i++) {
-            full[i] = grad[i];
-            if (penalties)
-                full[i] += .01 * (s[i].w > 0 ? 1 : -1) + 2 * .02 * s[i].w;
-            sum += full[i] * full[i];
-        }
-        const double factor = clip > 0 && sqrt(sum) > clip ? clip / sqrt(sum) : 1;
-        for (int i = 0; i < SIZE; i++)
-            step(&s[i], full[i] * factor, lr, k);
-        ok(r.ctx, clv_trainer_get_weight(t, 0, w));
-        for (int i = 0; i < SIZE; i++)
-            cr_assert_float_eq(w[i], s[i].w, 2e-6 + 2e-5 * fabs(s[i].w), "%s, step %d, weight %d: %.9g, not %.9g",
-                               optimizer, k, i, w[i], s[i].w);
-    }
-    free(x);
-    clv_trainer_destroy(&t);
-    clv_graph_destroy(&g);
+    struct clv_doctor_summary sum;
+    int fused = 0;
+    ok(r.ctx, clv_doctor_run(r.dev, &(struct clv_doctor_params){.group = "update", .on_row = take_row, .priv = &fused},
+                             &sum));
+    cr_expect(sum.passed - fused == 8, "%d rows passed, %d of them fused", sum.passed, fused);
     rig_close(&r);
 }
 
-Test(optim, adam) { compare("adam", adam, .001, false, 0); }
-Test(optim, adamw) { compare("adamw weight_decay=0.05 learning_rate=0.01", adamw, .01, false, 0); }
-Test(optim, sgd) { compare("sgd", sgd, .01, false, 0); }
-Test(optim, sgd_momentum) { compare("sgd momentum=0.9", momentum, .01, false, 0); }
-Test(optim, sgd_nesterov) { compare("sgd momentum=0.9 nesterov=true", nesterov, .01, false, 0); }
-Test(optim, rmsprop) { compare("rmsprop momentum=0.5", rmsprop, .001, false, 0); }
-Test(optim, penalties) { compare("sgd learning_rate=0.1", sgd, .1, true, 0); }
-Test(optim, clipping_by_norm) { compare("sgd learning_rate=0.1", sgd, .1, true, .25); }
+Test(optim, gradients_are_read_out_of_a_step)
+{
+    static const char *const optimizers[] = {"adam", "adamw weight_decay=0.05", "sgd", "sgd momentum=0.9",
+                                             "sgd momentum=0.9 nesterov=true", "rmsprop", "rmsprop momentum=0.5"};
+    struct rig r = rig_open(NULL);
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++)
+        for (int clip = 0; clip < 2; clip++) {
+            struct clv_graph *g = rig_graph(&r, "input 9 9 2\nconv2d 5 3 activation=relu l1=0.001\nmaxpool2d 2\n"
+                                                "flatten\ndense 3 activation=softmax l2=0.02\n");
+            struct clv_trainer *t = NULL;
+            ok(r.ctx, clv_trainer_create(r.dev, g, &(struct clv_trainer_params){
+                .batch = 4, .optimizer = optimizers[i], .clip_norm = clip ? .25 : 0,
+                .self_test = CLV_SELF_TEST_ON}, &t));
+            clv_trainer_destroy(&t);
+            clv_graph_destroy(&g);
+        }
+    rig_close(&r);
+}
 
 Test(optim, errors_name_the_option)
 {
