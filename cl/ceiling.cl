@@ -1,5 +1,5 @@
 /* What a device reaches when it does one thing only: multiply-adds in registers, reading, writing and
- * copying memory, nothing. Mapping: work-items share `count` vectors; with STRIPS each takes a strip of
+ * copying memory, any mix of those, nothing. Mapping: work-items share `count` vectors; with STRIPS each takes a strip of
  * its own (CPU devices), otherwise neighbours take neighbouring vectors (GPUs). -D V: floats in a vector;
  * ACCUMULATORS: independent sums; MIN_VECTOR_WIDTH where the compiler takes the attribute. */
 #include "vec.cl"
@@ -57,6 +57,41 @@ WIDE void ceiling_copy(__global realv *restrict x, ulong count)
     RANGE(count);
     for (ulong i = begin; i < end; i += step)
         x[count + i] = x[i];
+}
+
+/* What a kernel moves that is to be judged: vectors that are read, written, and changed where they lie, one
+ * kind after the other in memory from `first` on, in pieces so small that the kinds take turns. */
+#ifdef STRIPS
+#define PIECE(r, rounds) const ulong piece = get_global_id(0) * (rounds) + (r), pieces = get_global_size(0) * (rounds)
+#define FIRST 0
+#define STEP 1
+#else
+#define PIECE(r, rounds) const ulong piece = (r), pieces = (rounds)
+#define FIRST get_global_id(0)
+#define STEP get_global_size(0)
+#endif
+#define BEGIN(count) ((count)*piece / pieces + FIRST)
+#define END(count) ((count) * (piece + 1) / pieces)
+
+WIDE void ceiling_mix(__global realv *restrict x, __global float *restrict out, float value, ulong reads,
+                      ulong writes, ulong changes, ulong rounds, ulong first)
+{
+    __global realv *read = x + first, *written = read + reads, *changed = written + writes;
+    realv sum[4] = {(realv)(0.0f), (realv)(0.0f), (realv)(0.0f), (realv)(0.0f)};
+    for (ulong r = 0; r < rounds; r++) {
+        PIECE(r, rounds);
+        ulong i = BEGIN(reads);
+        for (; i + 3 * STEP < END(reads); i += 4 * STEP) {
+            UNROLL for (int k = 0; k < 4; k++) sum[k] += read[i + (ulong)k * STEP];
+        }
+        for (; i < END(reads); i += STEP)
+            sum[0] += read[i];
+        for (i = BEGIN(changes); i < END(changes); i += STEP)
+            changed[i] = fma(changed[i], (realv)(value), (realv)(value));
+        for (i = BEGIN(writes); i < END(writes); i += STEP)
+            written[i] = (realv)(value);
+    }
+    PUTV((sum[0] + sum[1]) + (sum[2] + sum[3]), out, get_global_id(0) * V);
 }
 
 KERNEL void ceiling_nothing(__global float *restrict out)

@@ -173,6 +173,8 @@ static enum clv_err measure(struct clv_device *dev, const struct options *o, str
         err = clv_bench_model(dev, &o->model, ceilings, &o->params, report, result);
     else if (!err && !o->ceilings)
         err = clv_bench_cases(dev, &o->cases, &o->params, report);
+    if (!err)
+        err = clv_bench_memory(dev, ceilings, &quick, 0, report);
     if (!err && o->baseline)
         err = clv_bench_report_baseline(report, o->baseline, &a->found, &a->slower);
     a->rows = clv_bench_report_rows(report, &a->n);

@@ -52,6 +52,15 @@ CLV_API const struct clv_timing *clv_bench_report_rows(const struct clv_bench_re
 CLV_API CLV_CHECK enum clv_err clv_bench_report_baseline(struct clv_bench_report *r, const char *path,
                                                          size_t *found, size_t *slower);
 
+/* Fills `memory` of the lines that move at least 4 MiB and whose arithmetic does not take far longer: the time
+ * of a kernel that reads, writes, and changes in place as many bytes: again and again the same ones, or with
+ * `around` bytes of other memory that it comes to before it is back, so that caches know of them what a step of
+ * a plan of that size finds there. A third of a second for each. clv_bench_model() does it for its lines, with
+ * its plan around them. params may be NULL. */
+CLV_API CLV_CHECK enum clv_err clv_bench_memory(struct clv_device *dev, const struct clv_ceilings *ceilings,
+                                                const struct clv_bench_params *params, uint64_t around,
+                                                struct clv_bench_report *report);
+
 /* ---- single kernels ---- */
 
 struct clv_bench_cases {

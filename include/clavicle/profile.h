@@ -62,16 +62,24 @@ struct clv_timing {
     double total;           /* seconds of all runs */
     struct clv_spread seconds; /* of one run */
     double flops, read, written; /* operations and bytes of one run at full batch; 0 = not counted */
+    double in_place;        /* of those bytes: read, and then written where they were read */
+    double memory;          /* seconds in which a kernel moves these bytes and does nothing else, the best
+                             * seen in this run (clv_bench_memory()); 0 = not measured */
     double max_error;       /* worst error against the reference as a part of what is allowed: above 1 it is
                              * wrong; < 0 = not compared */
     double baseline;        /* median seconds of an earlier report; 0 = not in it */
     bool slower;            /* than in that report, by more than both spreads */
 };
 
+/* Shortest time in seconds that the ceilings allow a line, as clv_ceilings_seconds() says; memory's part as it
+ * was measured for the line, where it was. */
+CLV_API double clv_timing_floor(const struct clv_timing *row, const struct clv_ceilings *c,
+                                enum clv_bound *bound);
+
 /* Writers; malloc'ed, NULL when out of memory. ceilings may be NULL: no fractions then.
  * text: aligned columns with units, in the order of the array. json: one array of objects with the
  * keys what, group, pass, variant, params, note, batch, runs, total_s, median_s, low_s, high_s, best_s,
- * flops, bytes_read, bytes_written, gflops, gbytes_per_s, ceiling_fraction, bound, max_error, baseline_s,
+ * flops, bytes_read, bytes_written, memory_s, gflops, gbytes_per_s, ceiling_fraction, bound, max_error, baseline_s,
  * slower. csv: the same names as the first line. What is not known is null, or an empty field. */
 CLV_API char *clv_timings_text(const struct clv_timing *rows, size_t n, const struct clv_ceilings *ceilings);
 CLV_API char *clv_timings_json(const struct clv_timing *rows, size_t n, const struct clv_ceilings *ceilings);

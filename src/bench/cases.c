@@ -143,8 +143,9 @@ static enum clv_err add_times(struct bench *b, const struct clv_check *check,
                                        .total = t->measured.total,
                                        .seconds = t->measured.seconds,
                                        .flops = t->flops,
-                                       .read = t->read,
-                                       .written = t->written,
+                                       .read = t->bytes.read,
+                                       .written = t->bytes.written,
+                                       .in_place = t->bytes.in_place,
                                        .max_error = -1};
         CLV_TRY(clv_bench_report_add(b->report, &row));
     }

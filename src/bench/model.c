@@ -37,8 +37,7 @@ static enum clv_err add_line(struct clv_bench_subject *s, const struct clv_measu
 }
 
 static enum clv_err time_steps(struct clv_bench_subject *s, const struct clv_bench_params *params,
-                               const struct clv_ceilings *ceilings, struct clv_bench_report *report,
-                               struct clv_bench_model_result *ret)
+                               struct clv_bench_report *report, struct clv_bench_model_result *ret)
 {
     const struct clv_measure m = {.repeat = params ? params->repeat : 0,
                                   .limit = params && params->seconds > 0 ? params->seconds : default_limit,
@@ -53,10 +52,7 @@ static enum clv_err time_steps(struct clv_bench_subject *s, const struct clv_ben
     ret->batch = s->batch;
     ret->images_per_second = s->batch / got.seconds.median;
     ret->gflops = ret->flops / got.seconds.median * 1e-9;
-    ret->ceiling_fraction = NAN;
-    if (ceilings)
-        ret->ceiling_fraction =
-            clv_ceilings_seconds(ceilings, ret->flops, row.read, row.written, NULL) / got.seconds.median;
+    row.in_place = row.written;
     ret->memory_bytes = clv_trainer_get_memory(s->trainer).peak;
     return add_line(s, &got, &row, report, ret);
 }
@@ -94,6 +90,16 @@ static enum clv_err add_steps(struct clv_bench_subject *s, const struct clv_benc
     return e;
 }
 
+/* With the model's memory given back: ceilings need some of their own. */
+static enum clv_err compare_ceilings(struct clv_device *dev, const struct clv_ceilings *ceilings,
+                                     const struct clv_bench_params *params, struct clv_bench_report *report,
+                                     size_t line, struct clv_bench_model_result *ret)
+{
+    CLV_TRY(clv_bench_memory(dev, ceilings, params, ret->memory_bytes, report));
+    ret->ceiling_fraction = clv_timing_floor(&report->row[line], ceilings, NULL) / ret->seconds.median;
+    return CLV_OK;
+}
+
 enum clv_err clv_bench_model(struct clv_device *dev, const struct clv_bench_model *what,
                              const struct clv_ceilings *ceilings, const struct clv_bench_params *params,
                              struct clv_bench_report *report, struct clv_bench_model_result *ret)
@@ -103,13 +109,17 @@ enum clv_err clv_bench_model(struct clv_device *dev, const struct clv_bench_mode
     if (!what->no_check)
         CLV_TRY(clv_bench_agree(dev, what, params, report, ret));
     const uint64_t before = clv_resident_bytes();
+    const size_t line = report->n;
     clv_bench_progress(params, "%s, building", what->model);
     CLV_TRY(clv_bench_subject_open(&s, dev, what, NULL, false));
-    enum clv_err e = time_steps(&s, params, ceilings, report, ret);
+    enum clv_err e = time_steps(&s, params, report, ret);
     const uint64_t after = clv_resident_bytes();
     ret->rss_growth_bytes = after > before ? after - before : 0;
     if (!e && what->steps)
         e = add_steps(&s, params, report);
     clv_bench_subject_close(&s);
+    ret->ceiling_fraction = NAN;
+    if (!e && ceilings)
+        e = compare_ceilings(dev, ceilings, params, report, line, ret);
     return e;
 }

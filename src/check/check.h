@@ -7,7 +7,7 @@
 #include "base/measure.h"
 #include "device/device.h"
 #include "graph/op.h"
-#include "step/tensor.h"
+#include "step/step.h"
 
 /* ---- an op's own part ---- */
 
@@ -115,7 +115,8 @@ struct clv_check_time {
     enum clv_pass pass;
     char variant[24], params[128]; /* of the step with most of the work: what really ran */
     struct clv_measured measured;
-    double flops, read, written;   /* of one run */
+    double flops;                  /* of one run */
+    struct clv_traffic bytes;
 };
 enum { CLV_CHECK_TIMES = 4 };
 

@@ -56,13 +56,13 @@ static void describe(const struct product *p, struct clv_check_time *t)
     const struct clv_step *most = NULL;
     for (int i = p->first; i < p->last; i++) {
         const struct clv_step *s = &p->job->steps.step[i];
-        double read, written;
         if (s->prepare && !p->job->training) /* not once a run */
             continue;
-        clv_step_traffic(s, &read, &written);
+        const struct clv_traffic bytes = clv_step_traffic(s);
         t->flops += s->flops;
-        t->read += read;
-        t->written += written;
+        t->bytes.read += bytes.read;
+        t->bytes.written += bytes.written;
+        t->bytes.in_place += bytes.in_place;
         if (!most || s->flops > most->flops)
             most = s;
     }

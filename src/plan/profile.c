@@ -37,11 +37,12 @@ static bool fill_row(struct clv_profile_table *t, const struct clv_steps *steps,
 {
     const struct clv_step *s = &steps->step[i];
     struct clv_timing *row = &t->row[i];
+    const struct clv_traffic bytes = clv_step_traffic(s);
     char params[256];
     clv_step_params(s, params, sizeof params);
-    *row = (struct clv_timing){.pass = pass_name(steps, i), .note = "", .batch = batch,
-                               .flops = s->flops, .max_error = -1};
-    clv_step_traffic(s, &row->read, &row->written);
+    *row = (struct clv_timing){.pass = pass_name(steps, i), .note = "", .batch = batch, .flops = s->flops,
+                               .read = bytes.read, .written = bytes.written, .in_place = bytes.in_place,
+                               .max_error = -1};
     row->what = clv_arena_strdup(&t->arena, s->label);
     row->group = clv_arena_strdup(&t->arena, s->node ? s->node->name : "");
     row->variant = clv_arena_strdup(&t->arena, s->variant);

@@ -26,7 +26,7 @@ static struct derived derive(const struct clv_timing *r, const struct clv_ceilin
         d.gbytes = bytes / s * 1e-9;
     d.spread = (r->seconds.high - r->seconds.low) / s;
     if (ceilings) {
-        const double floor = clv_ceilings_seconds(ceilings, r->flops, r->read, r->written, &d.bound);
+        const double floor = clv_timing_floor(r, ceilings, &d.bound);
         d.fraction = floor > 0 ? floor / s : NAN;
     }
     return d;
@@ -119,6 +119,7 @@ static bool set_numbers(json_t *o, const struct clv_timing *r, const struct clv_
                   {"flops", r->flops},
                   {"bytes_read", r->read},
                   {"bytes_written", r->written},
+                  {"memory_s", r->memory > 0 ? r->memory : NAN},
                   {"gflops", d.gflops},
                   {"gbytes_per_s", d.gbytes},
                   {"ceiling_fraction", d.fraction}};

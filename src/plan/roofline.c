@@ -25,6 +25,15 @@ static double seconds_of(double bytes, const struct clv_spread *rate)
     return rate->best > 0 ? bytes / rate->best : 0;
 }
 
+static double longer(double compute, double memory, enum clv_bound *bound)
+{
+    if (bound)
+        *bound = compute <= 0 && memory <= 0 ? CLV_BOUND_NONE
+                 : compute >= memory         ? CLV_BOUND_COMPUTE
+                                             : CLV_BOUND_MEMORY;
+    return CLV_MAX(compute, memory);
+}
+
 double clv_ceilings_seconds(const struct clv_ceilings *c, double flops, double read, double written,
                             enum clv_bound *bound)
 {
@@ -34,9 +43,11 @@ double clv_ceilings_seconds(const struct clv_ceilings *c, double flops, double r
     const double memory = seconds_of(2 * both, &b->copy) +
                           (read > written ? seconds_of(read - written, &b->read)
                                           : seconds_of(written - read, &b->write));
-    if (bound)
-        *bound = compute <= 0 && memory <= 0 ? CLV_BOUND_NONE
-                 : compute >= memory         ? CLV_BOUND_COMPUTE
-                                             : CLV_BOUND_MEMORY;
-    return CLV_MAX(compute, memory);
+    return longer(compute, memory, bound);
+}
+
+double clv_timing_floor(const struct clv_timing *row, const struct clv_ceilings *c, enum clv_bound *bound)
+{
+    return row->memory > 0 ? longer(seconds_of(row->flops, &c->flops), row->memory, bound)
+                           : clv_ceilings_seconds(c, row->flops, row->read, row->written, bound);
 }

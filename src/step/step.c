@@ -37,25 +37,21 @@ void clv_step_visit(const struct clv_step *s,
     }
 }
 
-struct traffic {
-    double read, written;
-};
-
 static void add_traffic(void *priv, struct clv_tensor *t, enum clv_arg_kind kind)
 {
-    struct traffic *sum = priv;
+    struct clv_traffic *sum = priv;
     const double bytes = (double)clv_tensor_bytes(t);
     sum->read += kind == CLV_ARG_OUT ? 0 : bytes;
     sum->written += kind == CLV_ARG_IN ? 0 : bytes;
+    sum->in_place += kind == CLV_ARG_INOUT ? bytes : 0;
 }
 
-void clv_step_traffic(const struct clv_step *s, double *read, double *written)
+struct clv_traffic clv_step_traffic(const struct clv_step *s)
 {
-    struct traffic sum = {0};
+    struct clv_traffic sum = {0};
     clv_step_visit(s, add_traffic, &sum);
     const double all = sum.read + sum.written, scale = s->bytes > 0 && all > 0 ? s->bytes / all : 1;
-    *read = sum.read * scale;
-    *written = sum.written * scale;
+    return (struct clv_traffic){sum.read * scale, sum.written * scale, sum.in_place * scale};
 }
 
 void clv_step_params(const struct clv_step *s, char *text, size_t size)

@@ -106,7 +106,11 @@ void clv_step_visit(const struct clv_step *s,
 
 /* Bytes that a step moves at full batch: as many as its op counted, shared between reading and writing
  * as its tensors are; where the op counted none, each tensor it touches once. */
-void clv_step_traffic(const struct clv_step *s, double *read, double *written);
+struct clv_traffic {
+    double read, written;
+    double in_place; /* of both: read, and written where they were read */
+};
+struct clv_traffic clv_step_traffic(const struct clv_step *s);
 
 /* What its kernel was built with, as people say it: "MR=6 VW=16"; cut where it does not fit. */
 void clv_step_params(const struct clv_step *s, char *text, size_t size);

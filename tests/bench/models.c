@@ -3,8 +3,9 @@
 #include "device/device.h"
 
 #include "base/tmp.h"
+#include "base/util.h"
+#include "bench/bench.h"
 #include "rig.h"
-#include <clavicle/bench.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -124,7 +125,7 @@ Test(bench, steps_of_the_plan)
                                   .no_check = true}, NULL, &quick, w.report, &r));
     const struct clv_timing *row = clv_bench_report_rows(w.report, &n);
     cr_assert_gt(n, 5);
-    cr_expect_str_eq(row[1].pass, "input");
+    cr_expect_str_eq(row[1].pass, "forward"); /* floats that nothing scales go straight into the input */
     cr_expect_str_eq(row[n - 1].pass, "update");
     for (size_t i = 1; i < n; i++) {
         cr_expect_geq(row[i].runs, 1, "%s", row[i].what);
@@ -156,6 +157,31 @@ Test(bench, named_cases)
         cr_expect_eq(clv_bench_cases(w.rig.dev, &wrong[i], &quick, w.report), CLV_ERR_ARG);
     cr_expect(strstr(clv_error_text(w.rig.ctx), "'vector'"), "%s", clv_error_text(w.rig.ctx));
     end(&w);
+}
+
+/* Lines whose bytes matter are compared with a kernel that moves as many. */
+Test(bench, memory_of_lines)
+{
+    struct rig rig = rig_open("alloc=64M");
+    struct clv_bench_report *r = NULL;
+    struct clv_ceilings c = {.flops = {.best = 1e12, .n = 1},
+                             .memory = {{0}, {.bytes = 1 << 24, .read = {.best = 1e10}, .copy = {.best = 1e10}}}};
+    const struct clv_timing row[] = {{.what = "reads", .read = 16e6, .written = 1e6},
+                                     {.what = "changes", .read = 16e6, .written = 16e6, .in_place = 16e6},
+                                     {.what = "computes", .read = 16e6, .flops = 1e12},
+                                     {.what = "small", .read = 1e6},
+                                     {.what = "reads as many", .read = 16e6, .written = 1e6},
+                                     {.what = "does not fit", .read = 80e6}};
+    ok(rig.ctx, clv_bench_report_create(rig.ctx, &r));
+    for (size_t i = 0; i < CLV_COUNT(row); i++)
+        ok(rig.ctx, clv_bench_report_add(r, &row[i]));
+    ok(rig.ctx, clv_bench_memory(rig.dev, &c, &quick, 1 << 24, r));
+    size_t n;
+    const struct clv_timing *got = clv_bench_report_rows(r, &n);
+    cr_expect(got[0].memory > 0 && got[1].memory > 0 && got[4].memory == got[0].memory);
+    cr_expect(!got[2].memory && !got[3].memory && !got[5].memory);
+    clv_bench_report_destroy(&r);
+    rig_close(&rig);
 }
 
 /* A small device: the ceilings' working sets fit it. */

@@ -10,7 +10,7 @@ MODEL_KEYS = ['device', 'driver', 'model', 'pass', 'batch', 'precision', 'steps'
               'memory_bytes', 'rss_growth_bytes', 'ceilings', 'rows']
 CEILING_KEYS = ['flops', 'memory', 'launch_s', 'transfer_bytes', 'upload_bytes_per_s', 'download_bytes_per_s']
 ROW_KEYS = ['what', 'group', 'pass', 'variant', 'params', 'note', 'batch', 'runs', 'total_s', 'median_s', 'low_s', 'high_s',
-            'best_s', 'flops', 'bytes_read', 'bytes_written', 'gflops', 'gbytes_per_s', 'ceiling_fraction', 'bound',
+            'best_s', 'flops', 'bytes_read', 'bytes_written', 'memory_s', 'gflops', 'gbytes_per_s', 'ceiling_fraction', 'bound',
             'max_error', 'baseline_s', 'slower']
 BENCH_KEYS = MODEL_KEYS + CEILING_KEYS + ROW_KEYS
 # A small device: the working sets of the ceilings fit it.

@@ -22,7 +22,7 @@ EVENT_KEYS = {
                 'device_share', 'host_cpu_seconds', 'host_cpu_share', 'steps'],
 }
 STEP_KEYS = ['what', 'group', 'pass', 'variant', 'params', 'runs', 'total_s', 'median_s', 'low_s', 'high_s', 'best_s',
-             'flops', 'bytes_read', 'bytes_written', 'gflops', 'gbytes_per_s', 'ceiling_fraction', 'bound']
+             'flops', 'bytes_read', 'bytes_written', 'memory_s', 'gflops', 'gbytes_per_s', 'ceiling_fraction', 'bound']
 
 
 def json_events(*args, **more):

@@ -42,11 +42,25 @@ Test(profile, the_ceiling_is_the_longer_of_arithmetic_and_memory)
     cr_expect_eq(bound, CLV_BOUND_NONE);
 }
 
+Test(profile, what_was_measured_for_a_line_goes_before_the_estimate)
+{
+    enum clv_bound bound;
+    struct clv_timing row = {.flops = 200e9, .read = 5e6, .written = 1e6};
+    cr_expect_float_eq(clv_timing_floor(&row, &ceilings, &bound), 3, 1e-9);
+    row.memory = 2.5;
+    cr_expect_float_eq(clv_timing_floor(&row, &ceilings, &bound), 2.5, 1e-9);
+    cr_expect_eq(bound, CLV_BOUND_MEMORY);
+    row.memory = 1.5;
+    cr_expect_float_eq(clv_timing_floor(&row, &ceilings, &bound), 2, 1e-9);
+    cr_expect_eq(bound, CLV_BOUND_COMPUTE);
+}
+
 static struct clv_profile_table *make_table(struct clv_error *err)
 {
     static struct clv_tensor x = {.dtype = CLV_F32, .n = 1, .h = 1, .w = 1, .c = 100, .pitch = 100},
                              y = {.dtype = CLV_F32, .n = 1, .h = 1, .w = 1, .c = 50, .pitch = 50};
-    static const struct clv_arg args[] = {CLV_IN(&x), CLV_OUT(&y)};
+    static struct clv_tensor z = {.dtype = CLV_F32, .n = 1, .h = 1, .w = 1, .c = 25, .pitch = 25};
+    static const struct clv_arg args[] = {CLV_IN(&x), CLV_OUT(&y), CLV_INOUT(&z)};
     static const struct clv_node node = {.name = "conv2d_1"};
     struct clv_step step[] = {
         {.kind = CLV_STEP_KERNEL, .label = "sample", .variant = ""},
@@ -75,8 +89,9 @@ Test(profile, a_line_per_step)
     cr_expect_str_eq(r[2].pass, "update");
     cr_expect_str_eq(r[1].group, "conv2d_1");
     cr_expect_str_eq(r[1].params, "MR=6 VW=16");
-    cr_expect(r[1].read == 400 && r[1].written == 200, "tensors, where the op counted nothing");
-    cr_expect(r[2].read == 800 && r[2].written == 400, "the op's count, shared as the tensors are");
+    cr_expect(r[1].read == 500 && r[1].written == 300 && r[1].in_place == 100,
+              "tensors, where the op counted nothing");
+    cr_expect(r[2].read == 750 && r[2].written == 450 && r[2].in_place == 150, "the op's count, shared as the tensors are");
     cr_expect_eq(r[1].seconds.n, 0);
     clv_profile_table_destroy(&t);
 }
