@@ -33,8 +33,8 @@ class Contender:
         return self.calls[quantity]
 
     def prepare(self, quantity):
-        if hasattr(self.rival, "measure"):
-            return {"offered": self.rival.measure(quantity) is not None}
+        if hasattr(self.rival, "offers"):
+            return {"offered": self.rival.offers(quantity)}
         call = self.find(quantity)
         if call:
             call()

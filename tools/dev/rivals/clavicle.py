@@ -8,6 +8,8 @@ import os
 import pathlib
 import subprocess
 
+from . import common
+
 BUILD = pathlib.Path(os.environ.get("PEERS_BUILD", "build"))
 COMMAND = str(BUILD / "tools/clavicle")
 MODEL = "tutorial-cnn"
@@ -29,7 +31,7 @@ def start(threads):
 def steps(kind, batch):
     """What `clavicle bench` says of the model; its answers are compared elsewhere."""
     return json.loads(output("bench", "--model", MODEL, "--batch", str(batch), "--pass",
-                             "train" if kind == "train" else "forward", "--time", "3", "--no-check", "--json"))
+                             "train" if kind == "train" else "forward", "--time", str(common.BUDGET), "--no-check", "--json"))
 
 
 def product(what):
@@ -39,7 +41,8 @@ def product(what):
     else:
         op, number = what.split("_")
         case = f"tutorial {number}"
-    rows = json.loads(output("bench", "--op", op, "--case", case, "--time", "0.5", "--json"))["rows"]
+    rows = json.loads(output("bench", "--op", op, "--case", case, "--time", str(common.BUDGET / 6),
+                             "--json"))["rows"]
     return min(r["median_s"] for r in rows if r["what"].endswith(" forward") and r["variant"] not in OTHER)
 
 
@@ -51,6 +54,11 @@ def example(kind, batch):
     """For a build without the subcommand: seconds of a step."""
     line = [BUILD / "examples/bench_tutorial", MODEL, str(batch)]
     return json.loads(subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout)[f"{kind}{batch}"]
+
+
+def offers(quantity):
+    """Whatever is measured is built and warmed up there: nothing to prepare."""
+    return not quantity.startswith("gemm") or has_bench()
 
 
 def measure(quantity):

@@ -1,4 +1,6 @@
-"""CLBlast with the parameters it ships, on the OpenCL device that comes first (CPUs before others)."""
+"""CLBlast with the parameters it ships, on the OpenCL device that comes first (CPUs before others).
+
+It keeps its kernels by context, and takes most of a minute to build them on PoCL: one context serves all products."""
 import ctypes as c
 import ctypes.util
 
@@ -26,30 +28,40 @@ def devices(cl):
                 yield device
 
 
+opened = {}
+
+
 def start(threads):
     del threads
-    cl = library("OpenCL")
+    cl, status = library("OpenCL"), c.c_int()
     library("clblast")
-    if not next(devices(cl), None):
+    device = next(devices(cl), None)
+    if not device:
         raise ImportError("no OpenCL device")
+    cl.clCreateContext.restype = cl.clCreateCommandQueue.restype = cl.clCreateBuffer.restype = c.c_void_p
+    context = c.c_void_p(cl.clCreateContext(None, 1, c.byref(device), None, None, c.byref(status)))
+    queue = c.c_void_p(cl.clCreateCommandQueue(context, device, c.c_ulong(0), c.byref(status)))
+    opened.update(cl=cl, context=context, queue=queue, buffers=[])
     return "CLBlast, defaults"
+
+
+def make_buffers(*arrays):
+    """In place of those of the product before."""
+    cl, status = opened["cl"], c.c_int()
+    for old in opened["buffers"]:
+        cl.clReleaseMemObject(old)
+    opened["buffers"] = [
+        c.c_void_p(cl.clCreateBuffer(opened["context"], c.c_ulong(READ_WRITE | COPY_HOST), c.c_size_t(x.nbytes),
+                                     x.ctypes.data_as(c.c_void_p), c.byref(status))) for x in arrays]
+    return opened["buffers"]
 
 
 def gemm(m, n, k):
     import numpy as np
 
-    cl, blast, device, status = library("OpenCL"), library("clblast"), None, c.c_int()
-    device = next(devices(cl))
-    cl.clCreateContext.restype = cl.clCreateCommandQueue.restype = cl.clCreateBuffer.restype = c.c_void_p
-    context = c.c_void_p(cl.clCreateContext(None, 1, c.byref(device), None, None, c.byref(status)))
-    queue = c.c_void_p(cl.clCreateCommandQueue(context, device, c.c_ulong(0), c.byref(status)))
-
-    def buffer(x):
-        return c.c_void_p(cl.clCreateBuffer(context, c.c_ulong(READ_WRITE | COPY_HOST), c.c_size_t(x.nbytes),
-                                            x.ctypes.data_as(c.c_void_p), c.byref(status)))
-
+    cl, blast, queue = opened["cl"], library("clblast"), opened["queue"]
     a, b = common.matrices(m, n, k)
-    buffers = [buffer(x) for x in (a, b, np.zeros((m, n), np.float32))]
+    buffers = make_buffers(a, b, np.zeros((m, n), np.float32))
     sizes = [c.c_size_t(x) for x in (m, n, k, 0, k, 0, n, 0, n)]
 
     def call():
