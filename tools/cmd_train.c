@@ -11,7 +11,7 @@ enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
     KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_WINOGRAD, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
-    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_HELP_ALL,
+    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_HELP_ALL,
 };
 
 struct options {
@@ -59,6 +59,7 @@ static const struct argp_option opts[] = {
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
     {"profile", KEY_PROFILE, NULL, 0, "time every step on the device, and the host; a table at the end", 4},
     {"trace", KEY_TRACE, "FILE", 0, "timeline of the first 200 steps, for chrome://tracing or ui.perfetto.dev", 4},
+    {"check-finite", KEY_FINITE, NULL, 0, "debugging: name the layer and the pass where the first number arises that is not finite; slower", 4},
     {"quiet", KEY_QUIET, NULL, 0, "no progress", 4},
     {"help-all", KEY_HELP_ALL, NULL, 0, "every optimizer, schedule, loss, preprocessing and augmentation with its options", 4},
     {0}};
@@ -113,6 +114,9 @@ static error_t parse_engine(struct options *o, int key, char *arg)
         return 0;
     case KEY_TRACE:
         o->run.fit.trace = arg;
+        return 0;
+    case KEY_FINITE:
+        o->run.trainer.check_finite = true;
         return 0;
     case KEY_QUIET:
         o->quiet = true;
@@ -274,6 +278,10 @@ static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
                  r->epochs, r->epochs == 1 ? "" : "s", (unsigned long long)r->steps, run);
         return EXIT_INTERRUPTED;
     }
+    if (err == CLV_ERR_NONFINITE && r->steps)
+        cli_note("clavicle: the checkpoint of step %llu is kept. %sTrain anew with a smaller --learning-rate, or --clip-norm",
+                 (unsigned long long)r->steps,
+                 o->run.trainer.check_finite ? "" : "To see where it began: clavicle train --check-finite --resume RUN. ");
     if (err)
         return cli_failed(ctx, err);
     if (!o->common.json)

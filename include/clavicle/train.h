@@ -51,6 +51,9 @@ struct clv_trainer_params {
     double clip_norm;       /* clip the gradients' global norm; 0 = off */
     bool keep_gradients;    /* for clv_trainer_get_gradient(): else dense layers update their weights as
                              * part of their backward step, to the same bits, and keep no gradient */
+    bool check_finite;      /* debugging: look for numbers that are not finite behind every layer, forward and backward, and
+                             * in all weights; a step that made one ends with CLV_ERR_NONFINITE, which names the
+                             * step, the layer and the pass. The same bits, slower; nothing else changes */
     enum clv_gemm_mode gemm; /* AUTO: CLBlast where it was measured (clv_tune_params.clblast) and what it
                              * saves over planned_steps is more than building it costs */
     double planned_steps;   /* how many steps there will be; 0 = not known */
@@ -110,7 +113,8 @@ CLV_API CLV_CHECK enum clv_err clv_trainer_set_weight(struct clv_trainer *t, siz
 CLV_API CLV_CHECK enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *host);
 
 /* Weights, optimizer slots and step count as one safetensors file, written atomically; load checks
- * names and shapes (CLV_ERR_MISMATCH names the first that differs). metadata: NULL-terminated
+ * names and shapes (CLV_ERR_MISMATCH names the first that differs). What holds a number that is not finite is not
+ * saved (CLV_ERR_NONFINITE): a file of that name stays as it is. metadata: NULL-terminated
  * key, value, key, value... strings kept in the file; may be NULL. */
 CLV_API CLV_CHECK enum clv_err clv_trainer_save(struct clv_trainer *t, const char *path,
                                                 const char *const *metadata);

@@ -21,9 +21,13 @@ struct clv_ring_entry {
     void *slot;                      /* as many bytes as the staging tensor */
     uint32_t *state;                 /* step state and sample indices */
     float *targets, *output, *loss;
+    uint32_t *flags;                 /* of the checks; NULL without */
     struct clv_mark *mark;           /* NULL = nothing in flight */
     bool valid;                      /* results of the last submission are there to be waited for */
 };
+
+/* One check of a tensor: what to say when its flag is set. */
+struct clv_finite_check { const char *what; const struct clv_tensor *tensor; };
 
 struct clv_plan {
     struct clv_device *dev;
@@ -37,6 +41,9 @@ struct clv_plan {
     struct clv_tensor *staging;      /* the input node's own output where the plan takes floats */
     struct clv_tensor *state, *targets, *output, *loss;
     bool takes_floats;
+    struct clv_tensor *flags;        /* U32, one per check; NULL without check_finite */
+    struct clv_finite_check *checks; /* in order of execution */
+    int n_checks, cap_checks;
     struct clv_plan_map map;
     struct clv_separate separate;
     struct clv_plan_memory memory;
@@ -46,6 +53,11 @@ struct clv_plan {
 
 /* lower.c: fills steps and tensors; launches nothing, and allocates only the store's gradients. */
 CLV_CHECK enum clv_err clv_plan_lower(struct clv_plan *p);
+/* finite.c: checks of what the steps from `first` on wrote, of the network's input, and of all weights. Nothing
+ * without p->flags. */
+CLV_CHECK enum clv_err clv_finite_after(struct clv_plan *p, struct clv_emit *e, int first);
+CLV_CHECK enum clv_err clv_finite_input(struct clv_plan *p, struct clv_emit *e);
+CLV_CHECK enum clv_err clv_finite_weights(struct clv_plan *p, struct clv_emit *e, const char *when);
 /* memory.c: liveness over the steps, places by decreasing size. `keep` tensors live to the end. */
 CLV_CHECK enum clv_err clv_plan_place(const struct clv_steps *steps, const struct clv_tensor *const *keep,
                                       int n_keep, uint64_t max_alloc, size_t align,

@@ -62,6 +62,8 @@ static enum clv_err make_io_tensors(struct clv_plan *p, struct clv_emit *e)
                        "state"));
     CLV_TRY(new_tensor(e, &p->targets, CLV_MEMORY_IO, CLV_F32, q->batch,
                        (struct clv_shape){1, 1, (int)outputs}, "targets"));
+    if (q->training && q->check_finite)
+        CLV_TRY(new_tensor(e, &p->flags, CLV_MEMORY_IO, CLV_U32, 1, (struct clv_shape){1, 1, 1}, "checks"));
     return CLV_OK;
 }
 
@@ -74,11 +76,14 @@ static enum clv_err lower_forward(struct clv_plan *p, struct clv_emit *e)
         if (node->op->flags & CLV_OP_INPUT) {
             if (!p->takes_floats)
                 CLV_TRY(clv_emit_sample(e, p->staging, p->node[i].out, &p->params.normalise));
+            CLV_TRY(clv_finite_input(p, e));
             continue;
         }
         if (node->op->flags & CLV_OP_TRAIN_ONLY && !p->params.training)
             continue;
+        const int first = e->steps->n;
         CLV_TRY(clv_emit_node(e, node, CLV_PASS_FORWARD));
+        CLV_TRY(clv_finite_after(p, e, first));
     }
     return CLV_OK;
 }
@@ -92,9 +97,19 @@ static enum clv_err lower_backward(struct clv_plan *p, struct clv_emit *e)
         const struct clv_fusion *f = &p->fusion[i];
         if (f->dead || !f->needs_grad)
             continue;
+        const int first = e->steps->n;
         CLV_TRY(clv_emit_node(e, node, CLV_PASS_BACKWARD));
+        CLV_TRY(clv_finite_after(p, e, first));
     }
     return CLV_OK;
+}
+
+static enum clv_err lower_update(struct clv_plan *p, struct clv_emit *e)
+{
+    const struct clv_plan_params *q = &p->params;
+    CLV_TRY(clv_store_make_gradients(p->store, q->dry));
+    CLV_TRY(clv_optim_emit(e, q->optim, p->store, q->clip_norm));
+    return clv_finite_weights(p, e, "as the update left it");
 }
 
 enum clv_err clv_plan_lower(struct clv_plan *p)
@@ -120,6 +135,9 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     CLV_TRY(make_staging(p, &e));
     p->output = p->node[p->graph->output->id].out;
     p->loss = loss ? p->node[q->root->id].out : NULL;
+    if (p->flags)
+        CLV_TRY(clv_emit_fill(&e, &(struct clv_emit_info){.what = "checks"}, p->flags, 0));
+    CLV_TRY(clv_finite_weights(p, &e, "before the step"));
     CLV_TRY(lower_forward(p, &e));
     if (!q->training)
         return CLV_OK;
@@ -127,8 +145,7 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     e.store = p->store;
     for (int i = 0; i < p->store->n_params; i++)
         p->store->param[i].fused = false; /* a dry plan may have had other schedules */
-    e.update_source = q->clip_norm > 0 || q->keep_gradients ? NULL : q->optim->source;
+    e.update_source = q->clip_norm > 0 || q->keep_gradients || q->check_finite ? NULL : q->optim->source;
     CLV_TRY(lower_backward(p, &e));
-    CLV_TRY(clv_store_make_gradients(p->store, q->dry));
-    return clv_optim_emit(&e, q->optim, p->store, q->clip_norm);
+    return lower_update(p, &e);
 }

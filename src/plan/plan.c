@@ -52,7 +52,9 @@ static enum clv_err make_ring(struct clv_plan *p)
         r->targets = calloc(1, (size_t)clv_tensor_bytes(p->targets));
         r->output = calloc(1, (size_t)clv_tensor_bytes(p->output));
         r->loss = p->loss ? calloc(1, (size_t)clv_tensor_bytes(p->loss)) : NULL;
-        if (!r->slot || !r->state || !r->targets || !r->output || (p->loss && !r->loss))
+        r->flags = p->flags ? calloc(1, (size_t)clv_tensor_bytes(p->flags)) : NULL;
+        if (!r->slot || !r->state || !r->targets || !r->output || (p->loss && !r->loss) ||
+            (p->flags && !r->flags))
             return clv_fail_nomem(clv_device_error(p->dev), "the plan's staging memory");
     }
     return CLV_OK;
@@ -70,6 +72,8 @@ static enum clv_err build(struct clv_plan *p)
     CLV_TRY(make_io_buffer(p, p->staging));
     CLV_TRY(make_io_buffer(p, p->state));
     CLV_TRY(make_io_buffer(p, p->targets));
+    if (p->flags)
+        CLV_TRY(make_io_buffer(p, p->flags));
     p->memory.store = p->store->bytes + p->store->dry_bytes;
     p->memory.peak = p->memory.activations + p->memory.store + p->memory.io;
     if (p->params.dry)
@@ -110,8 +114,9 @@ void clv_plan_destroy(struct clv_plan **plan)
         free(r->targets);
         free(r->output);
         free(r->loss);
+        free(r->flags);
     }
-    struct clv_tensor *const io[] = {p->staging, p->state, p->targets};
+    struct clv_tensor *const io[] = {p->staging, p->state, p->targets, p->flags};
     for (size_t i = 0; i < CLV_COUNT(io); i++)
         if (io[i])
             clv_buffer_destroy(&io[i]->buffer);
@@ -119,6 +124,7 @@ void clv_plan_destroy(struct clv_plan **plan)
     clv_plan_map_finish(&p->map);
     clv_steps_finish(&p->steps);
     clv_choices_finish(&p->choices);
+    free(p->checks);
     free(p->fusion);
     free(p->node);
     free(p);

@@ -33,6 +33,7 @@ struct clv_plan_params {
     const struct clv_optim *optim;   /* training */
     double clip_norm;                /* 0 = no clipping */
     bool keep_gradients;             /* all, to be read: no update becomes part of a backward step */
+    bool check_finite;               /* training: clv_plan_check() works; no update becomes part of a step either */
 };
 
 /* What the memory map adds up to, bytes. */
@@ -85,6 +86,10 @@ CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot,
  * point into the entry and stay valid until it is submitted again. */
 CLV_CHECK enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output,
                                      const float **loss);
+
+/* After clv_plan_wait() on a plan with check_finite: CLV_ERR_NONFINITE names `step` and what first held a number
+ * that is not finite, in the order of execution: input, weight, output or gradient, and of which node. */
+CLV_CHECK enum clv_err clv_plan_check(struct clv_plan *p, int slot, uint64_t step);
 
 /* Waits for everything in flight and drops its results: the way out after an error. */
 void clv_plan_drain(struct clv_plan *p);

@@ -53,6 +53,8 @@ static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r,
     CLV_TRY(read_back(p, p->output, r->output));
     if (p->loss)
         CLV_TRY(read_back(p, p->loss, r->loss));
+    if (p->flags)
+        CLV_TRY(read_back(p, p->flags, r->flags));
     return clv_queue_mark(p->dev, &r->mark);
 }
 

@@ -86,6 +86,7 @@ static enum clv_err land(struct clv_fit *f, struct clv_flight *b)
     f->state.correct += correct;
     f->state.samples += (uint64_t)n;
     f->landed += (uint64_t)n;
+    CLV_TRY(clv_plan_check(f->plan, b->slot, f->state.step));
     if (!isfinite(sum))
         return clv_fail(&f->t->ctx->err, CLV_ERR_NONFINITE,
                         "the loss of step %llu (epoch %d, batch %llu) is not finite: lower the learning "

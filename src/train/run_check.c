@@ -128,6 +128,7 @@ static enum clv_err begin_resumed(struct clv_run_job *j)
     c->fit.max_steps = p->fit.max_steps ? p->fit.max_steps : c->fit.max_steps;
     c->fit.profile = p->fit.profile;
     c->fit.trace = p->fit.trace;
+    c->trainer.check_finite = p->trainer.check_finite;
     c->threads = p->threads ? p->threads : c->threads;
     c->cache_bytes = p->cache_bytes ? p->cache_bytes : c->cache_bytes;
     c->checkpoint_seconds =
@@ -430,6 +431,8 @@ static json_t *list_steps(struct clv_trainer *t)
 enum clv_err clv_run_check_selection(struct clv_run_job *j)
 {
     struct clv_run_config *c = &j->config;
+    if (c->trainer.check_finite) /* has steps of its own between those that compute */
+        return CLV_OK;
     json_t *steps = list_steps(j->trainer);
     if (!steps)
         return clv_fail_nomem(&j->ctx->err, "the plan's text");

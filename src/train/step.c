@@ -86,10 +86,11 @@ enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x, con
         sum += losses[i];
     if (loss)
         *loss = sum / n;
+    CLV_TRY(clv_plan_check(t->plan[1], 0, t->step));
     if (!isfinite(sum))
         return clv_fail(&t->ctx->err, CLV_ERR_NONFINITE,
                         "the loss of step %llu is not finite: lower the learning rate or clip the "
-                        "gradients", (unsigned long long)t->step);
+                        "gradients; with check_finite the node is named", (unsigned long long)t->step);
     return CLV_OK;
 }
 

@@ -133,7 +133,8 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                     .normalise = t->normalise,
                                     .optim = t->optim,
                                     .clip_norm = t->params.clip_norm,
-                                    .keep_gradients = t->params.keep_gradients};
+                                    .keep_gradients = t->params.keep_gradients,
+                                    .check_finite = t->params.check_finite};
 }
 
 static enum clv_err get_plan(struct clv_trainer *t, bool training, struct clv_plan **ret)

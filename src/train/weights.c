@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "model/safetensors.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,18 @@ static void array_name(char *out, size_t size, const struct clv_param *p, const 
     snprintf(out, size, "%s%s%s", p->name, *suffix ? ":" : "", suffix);
 }
 
+/* A checkpoint that cannot be gone on from must not replace one that can. */
+static enum clv_err check_finite(struct clv_trainer *t, const struct clv_tensor *tensor, const float *host)
+{
+    for (int64_t i = 0; i < tensor->c; i++)
+        if (!isfinite(host[i]))
+            return clv_fail(&t->ctx->err, CLV_ERR_NONFINITE,
+                            "step %llu left a number that is not finite in %s or its optimizer slots, which is "
+                            "not saved: lower the learning rate or clip the gradients",
+                            (unsigned long long)t->step, tensor->name);
+    return CLV_OK;
+}
+
 static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p, bool slots,
                                struct clv_safetensors_writer *w)
 {
@@ -98,6 +111,8 @@ static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p, bool 
     const int n = arrays_of(t, p, slots, tensor, suffix);
     for (int i = 0; i < n && !err; i++) {
         err = clv_store_read(t->store, tensor[i], host);
+        if (!err)
+            err = check_finite(t, tensor[i], host);
         if (!err)
             err = clv_safetensors_write(w, host, (uint64_t)weight->count, &t->ctx->err);
     }
