@@ -4,7 +4,7 @@
  * as they are (forward) and flipped and transposed (backward data). Work-item = (lane, row, block). */
 #include "types.cl"
 
-__kernel void contract_pack(IN(src), IN(bias), OUT(panel), int lanes, int kh, int kw, int reduced,
+__kernel void contract_pack(IN_F32(src), IN_F32(bias), OUT_F32(panel), int lanes, int kh, int kw, int reduced,
                             int outputs, int base, int step_h, int step_w, int step_r, int step_o,
                             int has_bias)
 {
@@ -15,7 +15,7 @@ __kernel void contract_pack(IN(src), IN(bias), OUT(panel), int lanes, int kh, in
     const int rows = kh * kw * reduced + 1, o = block * lanes + lane;
     if (lane >= lanes || k >= rows)
         return;
-    real value = 0;
+    float value = 0;
     if (o < outputs) {
         const int r = k % reduced, tap = k / reduced;
         if (k < rows - 1)

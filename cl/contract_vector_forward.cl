@@ -37,9 +37,11 @@
 #define CELLS (MR / (P * P))
 #define STEPS 4 /* of K at a time: their addresses differ by constants */
 #ifdef DIRECT
-#define ROWS __global
+#define ROWS __global const real
+#define ELEMENT(p, i) LOAD(p, i)
 #else
-#define ROWS __local
+#define ROWS __local const float
+#define ELEMENT(p, i) ((p)[i])
 #endif
 
 static DEFINE_ACTIVATE(vec, activate)
@@ -52,7 +54,7 @@ static DEFINE_ACTIVATE(float, activate1)
         UNROLL for (int v_ = 0; v_ < NV; v_++) b_[v_] = VLOAD(v_, (b) + (k) * NL);                 \
         UNROLL for (int r_ = 0; r_ < MR; r_++)                                                     \
         {                                                                                          \
-            const vec a_ = (vec)((a)[r_][k]);                                                      \
+            const vec a_ = (vec)(ELEMENT((a)[r_], k));                                                      \
             UNROLL for (int v_ = 0; v_ < NV; v_++) acc[r_][v_] = fma(a_, b_[v_], acc[r_][v_]);     \
         }                                                                                          \
     } while (0)
@@ -89,14 +91,14 @@ static void store_cell(__local const float *sums, __global real *y, __global uch
         }
         if (flags & FLAG_SAVE)
             mask[c] = best <= floor_ ? POOL_DEAD : arg;
-        y[c] = activate1(best, floor_);
+        STORE(activate1(best, floor_), y, c);
 #else
-        y[c] = activate1(flags & FLAG_ACCUMULATE ? sums[c] + y[c] : sums[c], floor_);
+        STORE(activate1(flags & FLAG_ACCUMULATE ? sums[c] + LOAD(y, c) : sums[c], floor_), y, c);
 #endif
     }
 }
 
-VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8(mask), GEOMETRY,
+VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN_F32(panel), OUT(y), OUT_U8(mask), GEOMETRY,
                                       int y_image, int y_first, int y_row, int y_col, int strip, int row_group,
                                       int blocks_per_item, int piece_segs, int piece_k,
                                       int flags, __local float *scratch)
@@ -143,9 +145,9 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
     const int first = image * y_image + y_first + r0 * y_row + c0 * y_col;
     for (int block = block0; block < block1; block++) {
         const int channels = min(co - block * NL, NL);
-        __global const real *w = panel + (long)block * (n_segs * run + 1) * NL;
+        __global const float *w = panel + (long)block * (n_segs * run + 1) * NL;
         __global real *out = y + (long)first * y_pitch + block * NL;
-        bool whole = channels == NL && !(flags & FLAG_ACCUMULATE) && IS_ALIGNED(out) && y_pitch % VW == 0;
+        bool whole = channels == NL && !(flags & FLAG_ACCUMULATE) && PUTS_AT(out) && y_pitch % VW == 0;
         __global uchar *out_mask = 0;
 #ifdef POOL
         if (flags & FLAG_SAVE) {
@@ -169,11 +171,11 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
                             UNROLL for (int r = 0; r < MR; r++) acc[r][v] = start;
                         }
                     }
-                    ROWS const float *a[MR], *from = origin + k0;
+                    ROWS *a[MR], *from = origin + k0;
                     const int row = in.r;
                     UNROLL for (int i = 0; i < CELLS; i++)
                     {
-                        ROWS const float *cell = from + (in.r * a_row + in.c * a_col) * P;
+                        ROWS *cell = from + (in.r * a_row + in.c * a_col) * P;
                         UNROLL for (int j = 0; j < P * P; j++)
                             a[i * P * P + j] = cell + j / P * a_row + j % P * a_col;
                         next_cell(&in, cw);
@@ -193,7 +195,7 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
                     const int first_s = max(s0, low * row_segs), end_s = min(s1, high * row_segs);
 #endif
                     TILE_ADVANCE(a, first_s / row_segs * dil_h * row_len + first_s % row_segs * dil_w * ci);
-                    __global const real *b = w + ((long)first_s * run + k0) * NL;
+                    __global const float *b = w + ((long)first_s * run + k0) * NL;
                     for (int s = first_s, seg = first_s % row_segs; s < end_s; s++) {
 #ifdef RUN
                         UNROLL for (int k = 0; k < RUN; k++) TILE_STEP(acc, a, b, k);
@@ -240,7 +242,7 @@ VECTOR_KERNEL contract_vector_forward(IN_STATE, IN(x), IN(panel), OUT(y), OUT_U8
 #else
                                     const vec q = acc[i][v];
 #endif
-                                    VPUT(__global, activate(q, FLOOR_OF(flags)), v, p);
+                                    VPUT_STORED(activate(q, FLOOR_OF(flags)), v, p);
                                 }
                             }
                             next_cell(&to, cw);

@@ -39,7 +39,7 @@ static inline void load_column(const image_in *in, int row, int column, int chan
     UNROLL for (int i = 0; i < CELLS; i++)
     {
         const int cell = (row + i) * in->columns + column + c / 2;
-        g[i] = VLOAD(0, in->x + (long)cell * in->pitch + channel);
+        g[i] = LOADV(in->x, (long)cell * in->pitch + channel);
         at[i] = TO_IVEC(VLOAD(0, in->mask + (long)cell * in->channels + channel));
     }
     UNROLL for (int i = 0; i < WINO_T; i++)
@@ -52,7 +52,7 @@ static inline void load_column(const image_in *in, int row, int column, int chan
 static inline void load_column(const image_in *in, int row, int column, int channel, int j, vec d[WINO_T])
 {
     __global const real *x = in->x + ((long)row * in->columns + column + j) * in->pitch + channel;
-    UNROLL for (int i = 0; i < WINO_T; i++) d[i] = VLOAD(0, x + (long)(i * in->columns) * in->pitch);
+    UNROLL for (int i = 0; i < WINO_T; i++) d[i] = LOADV(x, (long)(i * in->columns) * in->pitch);
 }
 #endif
 
@@ -120,7 +120,7 @@ static void input_nothing(int channels, __local float *v, int v_step)
             VPUT(__local, (vec)(0.0f), s * MR, v);
 }
 
-static void multiply(__local const float *v, int v_step, int tiles, int ci, __global const real *filters,
+static void multiply(__local const float *v, int v_step, int tiles, int ci, __global const float *filters,
                      int piece_k, __local float *m)
 {
     for (int s = 0; s < WINO_POINTS; s++, v += MR * VW, m += MR * NL, filters += (long)ci * NL) {
@@ -134,7 +134,7 @@ static void multiply(__local const float *v, int v_step, int tiles, int ci, __gl
                     TILE_ZERO(acc);
                 for (int k = k0; k < k1; k += VW) {
                     __local const float *a = v + t * WINO_POINTS * VW + k / VW * v_step;
-                    __global const real *b = filters + k * NL;
+                    __global const float *b = filters + k * NL;
                     TILE_ACCUMULATE(acc, a, VW, 1, b, NL, min(VW, k1 - k));
                 }
                 TILE_STORE(__local, acc, m + t * WINO_POINTS * NL, NL);
@@ -197,7 +197,7 @@ static void output_tile(const image_out *out, int row, int column, __local const
         output_edge(out, row, column, m, bias);
 }
 
-VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN(filters), IN(bias), OUT(y),
+VECTOR_KERNEL contract_winograd(IN_STATE, IN(x), IN_U8(unpool), IN_F32(filters), IN_F32(bias), OUT(y),
                                 OUT_U8(mask), int ih, int iw, int ci, int x_pitch, int oh, int ow,
                                 int co, int y_pitch, int pad_top, int pad_left, int tile_rows,
                                 int tile_columns, int group, int blocks_per_item, int piece_k,

@@ -8,7 +8,7 @@
 #include "contract_tile.cl"
 #include "winograd.cl"
 
-VECTOR_KERNEL contract_winograd_filter(IN(src), OUT(filters), int lanes, int reduced, int outputs,
+VECTOR_KERNEL contract_winograd_filter(IN_F32(src), OUT_F32(filters), int lanes, int reduced, int outputs,
                                        int base, int step_h, int step_w, int step_r, int step_o)
 {
     AT(src);
@@ -19,7 +19,7 @@ VECTOR_KERNEL contract_winograd_filter(IN(src), OUT(filters), int lanes, int red
     vec g[3][3], points[WINO_T][WINO_T];
     for (int h = 0; h < 3; h++)
         for (int w = 0; w < 3; w++) {
-            __global const real *p =
+            __global const float *p =
                 src + base + h * step_h + w * step_w + (long)r * step_r + (long)o * step_o;
             float some[VW];
             for (int k = 0; k < VW; k++)

@@ -34,7 +34,7 @@ static int tiles_there(int n, int images, int first_image, tiling g)
     return clamp(n - first_image, 0, images) * g.high * g.wide;
 }
 
-static void put_points(vec points[WINO_T][WINO_T], __global real *v, long plane)
+static void put_points(vec points[WINO_T][WINO_T], __global float *v, long plane)
 {
     UNROLL for (int i = 0; i < WINO_T; i++)
         UNROLL for (int j = 0; j < WINO_T; j++)
@@ -42,7 +42,7 @@ static void put_points(vec points[WINO_T][WINO_T], __global real *v, long plane)
 }
 
 /* rows, columns: of x as it is stored. */
-VECTOR_KERNEL winograd_stage_input(IN_STATE, IN(x), IN_U8(unpool), OUT(v), int rows, int columns, int channels,
+VECTOR_KERNEL winograd_stage_input(IN_STATE, IN(x), IN_U8(unpool), OUT_F32(v), int rows, int columns, int channels,
                                    int x_pitch, int v_pitch, int pad_top, int pad_left, IMAGES_ARGS)
 {
     AT(x);
@@ -65,7 +65,7 @@ VECTOR_KERNEL winograd_stage_input(IN_STATE, IN(x), IN_U8(unpool), OUT(v), int r
     put_points(points, v + (long)tile * v_pitch + channel, (long)tiles * v_pitch);
 }
 
-VECTOR_KERNEL winograd_stage_adjoint(IN_STATE, IN(dz), IN_U8(unpool), OUT(v), int rows, int columns,
+VECTOR_KERNEL winograd_stage_adjoint(IN_STATE, IN(dz), IN_U8(unpool), OUT_F32(v), int rows, int columns,
                                      int channels, int dz_pitch, int v_pitch, IMAGES_ARGS)
 {
     AT(dz);
@@ -93,7 +93,7 @@ VECTOR_KERNEL winograd_stage_adjoint(IN_STATE, IN(dz), IN_U8(unpool), OUT(v), in
 }
 
 /* oh, ow: of y as it is stored. */
-VECTOR_KERNEL winograd_stage_output(IN_STATE, IN(m), IN(bias), OUT(y), OUT_U8(mask), int oh, int ow, int channels,
+VECTOR_KERNEL winograd_stage_output(IN_STATE, IN_F32(m), IN_F32(bias), OUT(y), OUT_U8(mask), int oh, int ow, int channels,
                                     int y_pitch, int m_pitch, int has_bias, int flags, IMAGES_ARGS)
 {
     AT(m);
@@ -120,7 +120,7 @@ VECTOR_KERNEL winograd_stage_output(IN_STATE, IN(m), IN(bias), OUT(y), OUT_U8(ma
 }
 
 /* Work-item = (vector of columns, slice): adds the plane of sums up, slice_k tiles a slice. */
-VECTOR_KERNEL winograd_stage_bias(IN(v), OUT(c), int v_pitch, int tiles, int slice_k, int c_at, int c_slice,
+VECTOR_KERNEL winograd_stage_bias(IN_F32(v), OUT_F32(c), int v_pitch, int tiles, int slice_k, int c_at, int c_slice,
                                   int add)
 {
     AT(v);
@@ -128,7 +128,7 @@ VECTOR_KERNEL winograd_stage_bias(IN(v), OUT(c), int v_pitch, int tiles, int sli
     const int channel = get_global_id(0) * VW, slice = get_global_id(1);
     if (channel >= v_pitch || slice * slice_k >= tiles)
         return;
-    __global real *to = c + (long)slice * c_slice + c_at + channel;
+    __global float *to = c + (long)slice * c_slice + c_at + channel;
     vec sum = add ? VLOAD(0, to) : (vec)(0.0f);
     v += (long)WINO_POINTS * tiles * v_pitch + channel;
     for (int t = slice * slice_k; t < min((slice + 1) * slice_k, tiles); t++)
@@ -140,7 +140,7 @@ VECTOR_KERNEL winograd_stage_bias(IN(v), OUT(c), int v_pitch, int tiles, int sli
  * which the columns past the last may be anything; c at slice * c_slice + (point * rows + row) * c_step +
  * column. Group (i, j, s * WINO_POINTS + point) = (tile of columns, tile of rows, slice of k and point). */
 #define PRODUCT_ARGS                                                                               \
-    IN(a), IN(b), OUT(c), int a_plane,  int a_row, int a_k, int b_step, int rows, int columns,     \
+    IN_F32(a), IN_F32(b), OUT_F32(c), int a_plane,  int a_row, int a_k, int b_step, int rows, int columns,     \
         int depth, int slice_k, int c_step, int c_slice, int add
 
 #ifdef SIDE
@@ -183,7 +183,7 @@ __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) __kernel void winograd_stag
         for (int j = 0; j < 4; j++) {
             const int row = row0 + y + i * SIDE, column = column0 + x + j * SIDE;
             if (row < rows && column < columns) {
-                __global real *to =
+                __global float *to =
                     c + (long)slice * c_slice + ((long)point * rows + row) * c_step + column;
                 *to = add ? *to + acc[i][j] : acc[i][j];
             }

@@ -31,10 +31,10 @@ static void load_x_edge(__local float *patch, __global const real *image, int ro
             __global const real *from = image + ((long)i * iw + j) * pitch;
             const int there = inside ? min(channels, VW) : 0;
             if (there == VW)
-                VPUT(__local, VLOAD(0, from), 0, patch);
+                VPUT(__local, LOADV(from, 0), 0, patch);
             else
                 for (int c = 0; c < VW; c++)
-                    patch[c] = c < there ? from[c] : 0.0f;
+                    patch[c] = c < there ? LOAD(from, c) : 0.0f;
         }
 }
 
@@ -60,7 +60,7 @@ static void transform_x(__local float *panel, int step, int wide, __local float 
                     UNROLL for (int i = 0; i < WINO_T; i++) d[i] = VLOAD(i * WINO_T + j, patch);
                 else
                     UNROLL for (int i = 0; i < WINO_T; i++)
-                        d[i] = VLOAD(0, image + (long)(row + i) * next + (col + j) * pitch);
+                        d[i] = LOADV(image, (long)(row + i) * next + (col + j) * pitch);
                 wino_input(d, d);
                 UNROLL for (int i = 0; i < WINO_T; i++) half_[i][j] = d[i];
             }
@@ -94,7 +94,7 @@ static void load_z_edge(__local float *patch, __global const real *dy, __global 
             const int at = i / CELL * wide + j / CELL;
             const bool inside = i / CELL < high && j / CELL < wide;
             for (int c = 0; c < VW; c++) {
-                float z = inside && c < channels ? dy[(long)at * pitch + c] : 0.0f;
+                float z = inside && c < channels ? LOAD(dy, (long)at * pitch + c) : 0.0f;
 #ifdef POOL
                 if (inside && c < channels && mask[(long)at * mask_pitch + c] != i % 2 * 2 + j % 2)
                     z = 0.0f;
@@ -110,7 +110,7 @@ static void load_z(vec z[WINO_M][WINO_M], __global const real *dy, __global cons
 {
     UNROLL for (int i = 0; i < WINO_M / CELL; i++) UNROLL for (int j = 0; j < WINO_M / CELL; j++)
     {
-        const vec d = VLOAD(0, dy + ((long)i * wide + j) * pitch);
+        const vec d = LOADV(dy, ((long)i * wide + j) * pitch);
 #ifdef POOL
         const ints arg = LOAD_MASK(mask + ((long)i * wide + j) * mask_pitch);
         UNROLL for (int k = 0; k < 4; k++)
@@ -151,14 +151,14 @@ static void transform_z(__local float *panel, int step, int wide, __local float 
 }
 
 /* part [+]= the panels' products; whether part holds a sum already. */
-static void multiply(__global real *part, __local const float *x, __local const float *z, int rows,
+static void multiply(__global float *part, __local const float *x, __local const float *z, int rows,
                      int x_wide, int co_block, int x_step, int z_step, int count, bool add)
 {
     for (int s = 0; s < WINO_POINTS; s++, x += x_step, z += z_step, part += rows * co_block)
         for (int c = 0; c < co_block; c += NL)
             for (int k = 0; k < rows; k += MR) {
                 vec acc[MR][NV];
-                __global real *to = part + k * co_block + c;
+                __global float *to = part + k * co_block + c;
                 TILE_ZERO(acc);
                 TILE_ACCUMULATE(acc, x + k, 1, x_wide, z + c, co_block, count);
                 if (add)
@@ -169,7 +169,7 @@ static void multiply(__global real *part, __local const float *x, __local const 
 }
 
 /* bias [+]= the sum over the tiles of a panel's columns. */
-static void add_bias(__global real *bias, __local const float *z, int co_block, int count, bool add)
+static void add_bias(__global float *bias, __local const float *z, int co_block, int count, bool add)
 {
     for (int c = 0; c < co_block; c += VW) {
         vec sum = add ? VLOAD(0, bias + c) : (vec)(0.0f);
@@ -180,7 +180,7 @@ static void add_bias(__global real *bias, __local const float *z, int co_block, 
 }
 
 /* scratch: WINO_POINTS * x_step, (WINO_POINTS + 1) * z_step, WINO_POINTS * VW. rows: ci_block in whole tiles. */
-VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(part), int ih, int iw,
+VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT_F32(part), int ih, int iw,
                                         int ci, int x_pitch, int oh, int ow, int co, int dy_pitch,
                                         int pad_top, int pad_left, int tiles_high, int tiles_wide,
                                         int chunk, int ci_block, int co_block, int rows, int x_wide,
@@ -196,7 +196,7 @@ VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OU
     const int ci0 = block / co_blocks * ci_block, co0 = block % co_blocks * co_block;
     __local float *x_panel = scratch, *z_panel = scratch + WINO_POINTS * x_step;
     __local float *patch = z_panel + (WINO_POINTS + 1) * z_step;
-    __global real *bias;
+    __global float *bias;
     part += ((long)slice * blocks + block) * (WINO_POINTS * rows + 1) * co_block;
     bias = part + WINO_POINTS * rows * co_block;
 
@@ -217,7 +217,7 @@ VECTOR_KERNEL contract_winograd_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OU
 }
 
 /* A sum of the slices, one vector. */
-static vec sum_slices(__global const real *part, long step, int slices)
+static vec sum_slices(__global const float *part, long step, int slices)
 {
     vec sum = (vec)(0.0f);
     for (int s = 0; s < slices; s++, part += step)
@@ -225,7 +225,7 @@ static vec sum_slices(__global const real *part, long step, int slices)
     return sum;
 }
 
-static void store_some(__global real *to, vec v, int channels)
+static void store_some(__global float *to, vec v, int channels)
 {
     if (channels >= VW) {
         VSTORE(v, 0, to);
@@ -237,7 +237,7 @@ static void store_some(__global real *to, vec v, int channels)
         to[c] = value[c];
 }
 
-VECTOR_KERNEL contract_winograd_weights_sum(IN(part), OUT(dw), OUT(dbias), int ci, int co, int ci_block,
+VECTOR_KERNEL contract_winograd_weights_sum(IN_F32(part), OUT_F32(dw), OUT_F32(dbias), int ci, int co, int ci_block,
                                             int co_block, int rows, int slices, int has_bias)
 {
     AT(part);
@@ -249,7 +249,7 @@ VECTOR_KERNEL contract_winograd_weights_sum(IN(part), OUT(dw), OUT(dbias), int c
     const long size = (long)(WINO_POINTS * rows + 1) * co_block;
     const long step = size * co_blocks * ((ci + ci_block - 1) / ci_block);
     for (int c = get_global_id(0) * NL; c < min(co, ((int)get_global_id(0) + 1) * NL); c += VW) {
-        __global const real *from = part + c / co_block * size + c % co_block;
+        __global const float *from = part + c / co_block * size + c % co_block;
         if (k == ci) {
             if (has_bias)
                 store_some(dbias + c,

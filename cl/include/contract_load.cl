@@ -15,11 +15,11 @@ static void load_run(__local float *dst, __global const real *src, int count)
     int i = 0;
     if (IS_ALIGNED(dst))
         for (; i + VW <= count; i += VW)
-            VPUT(__local, VLOAD(0, src + i), 0, dst + i);
+            VPUT(__local, LOADV(src, i), 0, dst + i);
     for (; i + VW <= count; i += VW)
-        VSTORE(VLOAD(0, src + i), 0, dst + i);
+        VSTORE(LOADV(src, i), 0, dst + i);
     for (; i < count; i++)
-        dst[i] = src[i];
+        dst[i] = LOAD(src, i);
 }
 
 /* `width` pixels of `channels`, `step` apart, from position `first` of a row of iw pixels; zeros outside

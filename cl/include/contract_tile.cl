@@ -19,10 +19,21 @@ typedef float4 vec;
 #define VSTORE vstore4
 #endif
 #define NL (NV * VW)
+/* LOADV, STOREV: a vector of activations, which may be stored in 16 bits. */
+#define V VW
+#include "vec.cl"
 /* A store to an address that is a multiple of the vector's size: compilers split vstore16, which need not
  * be aligned, into several stores. Space is __local or __global. */
 #define VPUT(space, value, v, p) (((space vec *)(p))[v] = (value))
 #define IS_ALIGNED(p) (((size_t)(p) & (sizeof(vec) - 1)) == 0)
+/* The same of activations, at vector v from p on, where PUTS_AT(p); in 16 bits that is anywhere. */
+#if defined(STORE_F16) || defined(STORE_BF16)
+#define VPUT_STORED(value, v, p) STOREV(value, p, (v) * VW)
+#define PUTS_AT(p) true
+#else
+#define VPUT_STORED(value, v, p) VPUT(__global, value, v, p)
+#define PUTS_AT(p) IS_ALIGNED(p)
+#endif
 #define UNROLL _Pragma("unroll")
 
 #if VW == 1 /* on GPUs, where the host chooses the group */

@@ -26,9 +26,9 @@ static void load_unpooled(__local float *dst, __global const real *dy, __global 
         if ((size_t)m % VW == 0)
             for (; c + VW <= channels; c += VW) {
                 const ivec hit = TO_IVEC(*(__global const bvec *)(m + c)) == (ivec)(mine);
-                VSTORE(AS_VEC(AS_IVEC(VLOAD(0, d + c)) & hit), 0, dst + c);
+                VSTORE(AS_VEC(AS_IVEC(LOADV(d, c)) & hit), 0, dst + c);
             }
         for (; c < channels; c++)
-            dst[c] = m[c] == mine ? d[c] : 0.0f;
+            dst[c] = m[c] == mine ? LOAD(d, c) : 0.0f;
     }
 }

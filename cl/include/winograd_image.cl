@@ -18,7 +18,7 @@ typedef struct {
 } image_in;
 
 /* A vector of which so many elements are there, the others zero. */
-static vec load_some(__global const real *p, int channels)
+static vec load_some(__global const float *p, int channels)
 {
     if (channels >= VW)
         return VLOAD(0, p);
@@ -41,14 +41,16 @@ static vec load_pixel(const image_in *in, int row, int column, int channel)
     const int count = clamp(in->channels - channel, 0, VW);
     __global const real *p = in->x + pixel * in->pitch + channel;
 #ifndef UNPOOL
-    return load_some(p, count);
-#else
+    if (count >= VW)
+        return LOADV(p, 0);
+#endif
     float some[VW];
-    ROLLED for (int k = 0; k < VW; k++) some[k] = k < count ? p[k] : 0.0f;
+    ROLLED for (int k = 0; k < VW; k++) some[k] = k < count ? LOAD(p, k) : 0.0f;
+#ifdef UNPOOL
     __global const uchar *m = in->mask + pixel * in->channels + channel;
     ROLLED for (int k = 0; k < count; k++) some[k] = m[k] == quarter ? some[k] : 0.0f;
-    return VLOAD(0, some);
 #endif
+    return VLOAD(0, some);
 }
 
 /* One vector of channels of an image that tiles are written to. */
@@ -65,13 +67,13 @@ static inline void put(const image_out *out, long pixel, vec value, bool whole)
     __global real *p = out->y + pixel * out->pitch;
     if (whole || out->channels >= VW) {
         if (out->flags & FLAG_ACCUMULATE)
-            value += VLOAD(0, p);
-        VSTORE(value, 0, p);
+            value += LOADV(p, 0);
+        STOREV(value, p, 0);
     } else {
         float some[VW];
         VSTORE(value, 0, some);
         ROLLED for (int k = 0; k < out->channels; k++)
-            p[k] = some[k] + (out->flags & FLAG_ACCUMULATE ? p[k] : 0.0f);
+            STORE(some[k] + (out->flags & FLAG_ACCUMULATE ? LOAD(p, k) : 0.0f), p, k);
     }
 }
 

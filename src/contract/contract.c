@@ -38,8 +38,16 @@ struct clv_emit_info clv_contract_info(const struct clv_emit *e, const struct cl
         .pass = pass,
         .what = what,
         .flops = clv_contract_flops(c) * e->batch,
-        .bytes = sizeof(float) * (e->batch * (in + out) + (double)clv_conv_k(c) * c->co),
+        .bytes = (double)clv_dtype_bytes(p->dtype) * e->batch * (in + out) +
+                 sizeof(float) * (double)clv_conv_k(c) * c->co,
     };
+}
+
+bool clv_contract_takes_all(const struct clv_conv *c, enum clv_product product)
+{
+    (void)c;
+    (void)product;
+    return true;
 }
 
 /* A step beside the product: its arithmetic is not counted. */

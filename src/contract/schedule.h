@@ -57,6 +57,9 @@ struct clv_emit_info clv_contract_info(const struct clv_emit *e, const struct cl
  * size. */
 int clv_contract_slices(int64_t units, int64_t min_units, int64_t part_elements);
 
+/* For schedule.pools and .stores16: every problem that it supports. */
+bool clv_contract_takes_all(const struct clv_conv *c, enum clv_product product);
+
 /* dy := dy * act'(y) in place; nothing for linear. */
 CLV_CHECK enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_contract *p);
 

@@ -11,13 +11,6 @@ static bool supports(const struct clv_caps *caps, const struct clv_conv *c, enum
     return true;
 }
 
-static bool stores16(const struct clv_conv *c, enum clv_product product)
-{
-    (void)c;
-    (void)product;
-    return true;
-}
-
 static const char *options(struct clv_emit *e, enum clv_act act)
 {
     const int code = clv_contract_act_code(act);
@@ -97,6 +90,6 @@ static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, co
 const struct clv_schedule clv_schedule_simple = {
     .name = "simple",
     .supports = supports,
-    .stores16 = stores16,
+    .stores16 = clv_contract_takes_all,
     .emit = {forward, data, weights},
 };

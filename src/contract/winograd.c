@@ -171,13 +171,6 @@ static bool suits(const struct clv_caps *caps, const struct clv_conv *c, enum cl
     return best_of(caps, &q, batch, tile_sizes, 2, param) < direct;
 }
 
-static bool pools(const struct clv_conv *c, enum clv_product product)
-{
-    (void)c;
-    (void)product;
-    return true;
-}
-
 /* m: the tile, 0 = any. False where it does not fit. */
 static bool defaults_for(const struct clv_caps *caps, const struct clv_conv *c,
                          enum clv_product product, int batch, int m, int param[CLV_CHOICE_PARAMS])
@@ -384,7 +377,8 @@ const struct clv_schedule clv_schedule_winograd = {
     .params = {"tile", "rows", "vectors", "group", "blocks", "piece"},
     .supports = supports,
     .suits = suits,
-    .pools = pools,
+    .stores16 = clv_contract_takes_all,
+    .pools = clv_contract_takes_all,
     .defaults = defaults,
     .candidates = candidates,
     .emit = {forward, data, weights},
