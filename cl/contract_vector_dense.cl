@@ -13,8 +13,8 @@ static DEFINE_ACTIVATE(vec, activate_v)
 
 /* acc += tile of a (rows a_row apart) times `count` rows of w, out apart. The rows are kept in `packed`,
  * for the tiles that follow; every step fetches ahead by ahead_step floats. */
-static void accumulate_first(vec acc[MR][NV], __local const float *a, int a_row, __global const real *w,
-                             long w_row, __local float *packed, __global const real *ahead, int ahead_step,
+static void accumulate_first(vec acc[MR][NV], __local const float *a, int a_row, __global const float *w,
+                             long w_row, __local float *packed, __global const float *ahead, int ahead_step,
                              int count)
 {
     for (int k = 0; k < count; k++, w += w_row, ahead += ahead_step) {
@@ -31,7 +31,7 @@ static void accumulate_first(vec acc[MR][NV], __local const float *a, int a_row,
 }
 
 static void accumulate_packed(vec acc[MR][NV], __local const float *a, int a_row, __local const float *packed,
-                              __global const real *ahead, int ahead_step, int count)
+                              __global const float *ahead, int ahead_step, int count)
 {
     for (int k = 0; k < count; k++, ahead += ahead_step) {
         vec b[NV];
@@ -45,7 +45,7 @@ static void accumulate_packed(vec acc[MR][NV], __local const float *a, int a_row
 /* Work-item = (blocks_per_item blocks of NL outputs, slice of slice_k inputs), in panels of k_step inputs,
  * between which the sums lie in local memory. part[slice][block][batch][NL]. scratch: [k_step][NL] of w, [blocks_per_item][row_step][NL] of sums, [row_step][slice_k + VW]
  * of x; row_step is a multiple of MR. */
-VECTOR_KERNEL contract_vector_dense_forward(IN_STATE, IN(x), IN(w), OUT(part), int in, int out,
+VECTOR_KERNEL contract_vector_dense_forward(IN_STATE, IN(x), IN_F32(w), OUT_F32(part), int in, int out,
                                             int x_pitch, int batch, int blocks_per_item, int slice_k,
                                             int k_step, int row_step, __local float *scratch)
 {
@@ -64,8 +64,8 @@ VECTOR_KERNEL contract_vector_dense_forward(IN_STATE, IN(x), IN(w), OUT(part), i
         load_panel(xs, tiles * MR, x_row, x + (long)m0 * x_pitch + first, x_pitch, rows, slice_len);
         for (int k0 = 0; k0 < slice_len; k0 += k_step) {
             const int count = min(k_step, slice_len - k0);
-            __global const real *panel = w + (long)(first + k0) * out + block0 * NL;
-            __global const real *ahead = panel + (long)k_step * out;
+            __global const float *panel = w + (long)(first + k0) * out + block0 * NL;
+            __global const float *ahead = panel + (long)k_step * out;
             for (int b = 0; b < blocks; b++) {
                 const int cols = out - (block0 + b) * NL;
                 for (int t = 0; t < tiles; t++, ahead += ahead_step * count) {
@@ -80,7 +80,7 @@ VECTOR_KERNEL contract_vector_dense_forward(IN_STATE, IN(x), IN(w), OUT(part), i
                         accumulate_first(acc, a, x_row, panel + b * NL, out, ws, ahead, ahead_step, count);
                     } else {
                         if (t == 0)
-                            load_blocks(ws, 1, k_step, panel + b * NL, out, count, cols);
+                            load_weights(ws, 1, k_step, panel + b * NL, out, count, cols);
                         accumulate_packed(acc, a, x_row, ws, ahead, ahead_step, count);
                     }
                     TILE_STORE(__local, acc, sum, NL);
@@ -116,7 +116,7 @@ VECTOR_KERNEL contract_vector_dense_forward(IN_STATE, IN(x), IN(w), OUT(part), i
  * (blocks_per_item blocks of NL outputs, slice of slice_k inputs). part as above. scratch: [blocks_per_item]
  * [NL] of sums, [slice_k] of x. */
 enum { STREAM = 8 };
-VECTOR_KERNEL contract_vector_dense_stream(IN_STATE, IN(x), IN(w), OUT(part), int in, int out, int x_pitch,
+VECTOR_KERNEL contract_vector_dense_stream(IN_STATE, IN(x), IN_F32(w), OUT_F32(part), int in, int out, int x_pitch,
                                            int batch, int blocks_per_item, int slice_k,
                                            __local float *scratch)
 {
@@ -130,7 +130,7 @@ VECTOR_KERNEL contract_vector_dense_stream(IN_STATE, IN(x), IN(w), OUT(part), in
     __local float *sums = scratch;
     for (int m = 0; m < n; m++) {
         __local float *xs = sums + blocks_per_item * NL;
-        __global const real *row = w + (long)first * out + block0 * NL;
+        __global const float *row = w + (long)first * out + block0 * NL;
         load_run(xs, x + (long)m * x_pitch + first, slice_len);
         load_zeros(sums, blocks * NL);
         int k = 0;
@@ -145,7 +145,7 @@ VECTOR_KERNEL contract_vector_dense_stream(IN_STATE, IN(x), IN(w), OUT(part), in
 }
 
 /* y = activate(sum of the slices in their order + bias). Work-item = (block of NL outputs, MR samples). */
-VECTOR_KERNEL contract_vector_dense_sum(IN_STATE, IN(part), IN(bias), OUT(y), int out, int y_pitch, int batch,
+VECTOR_KERNEL contract_vector_dense_sum(IN_STATE, IN_F32(part), IN_F32(bias), OUT(y), int out, int y_pitch, int batch,
                                         int slices, int has_bias, int flags)
 {
     AT(part);
@@ -168,12 +168,12 @@ VECTOR_KERNEL contract_vector_dense_sum(IN_STATE, IN(part), IN(bias), OUT(y), in
             __global real *target = y + (long)(m0 + r) * y_pitch + j;
             if (r < rows && j + VW <= out) {
                 const vec sum = has_bias ? acc[r][v] + VLOAD(0, bias + j) : acc[r][v];
-                VSTORE(activate_v(sum, FLOOR_OF(flags)), 0, target);
+                STOREV(activate_v(sum, FLOOR_OF(flags)), target, 0);
             } else if (r < rows && j < out) {
                 float s[VW];
                 VSTORE(acc[r][v], 0, s);
                 for (int c = 0; c < out - j; c++)
-                    target[c] = activate(has_bias ? s[c] + bias[j + c] : s[c], FLOOR_OF(flags));
+                    STORE(activate(has_bias ? s[c] + bias[j + c] : s[c], FLOOR_OF(flags)), target, c);
             }
         }
 }
@@ -194,12 +194,12 @@ static float sum_lanes(vec v)
 
 /* dx[m][i] = sum over j of dz[m][j] * w[i][j] for MR samples and NV inputs: both contiguous in j, so lanes
  * are partial sums. d: dz in local memory, rows d_row apart; ahead: what to fetch meanwhile. */
-static void data_tile(__local const float *d, int d_row, __global const real *w, int inputs, int out,
-                      __global const real *ahead, int ahead_step, __global real *dx, int dx_pitch, int rows,
+static void data_tile(__local const float *d, int d_row, __global const float *w, int inputs, int out,
+                      __global const float *ahead, int ahead_step, __global real *dx, int dx_pitch, int rows,
                       int accumulate)
 {
     const int out_main = out / VW * VW;
-    __global const real *row[NV];
+    __global const float *row[NV];
     UNROLL for (int v = 0; v < NV; v++) row[v] = w + (long)min(v, inputs - 1) * out;
     vec acc[MR][NV];
     TILE_ZERO(acc);
@@ -221,14 +221,14 @@ static void data_tile(__local const float *d, int d_row, __global const real *w,
                 s = fma(d[r * d_row + j], row[v][j], s);
             if (r < rows && v < inputs) {
                 __global real *p = dx + (long)r * dx_pitch + v;
-                *p = accumulate ? *p + s : s;
+                STORE(accumulate ? LOAD(p, 0) + s : s, p, 0);
             }
         }
 }
 
 /* Work-item = in_step inputs, in panels of panel_step. scratch: [row_step][out rounded up to VW, and one
  * more] of dz; row_step is a multiple of MR. */
-VECTOR_KERNEL contract_vector_dense_data(IN_STATE, IN(dz), IN(w), OUT(dx), int in, int out, int dz_pitch,
+VECTOR_KERNEL contract_vector_dense_data(IN_STATE, IN(dz), IN_F32(w), OUT(dx), int in, int out, int dz_pitch,
                                          int dx_pitch, int in_step, int panel_step, int row_step,
                                          int accumulate, __local float *scratch)
 {
@@ -243,7 +243,7 @@ VECTOR_KERNEL contract_vector_dense_data(IN_STATE, IN(dz), IN(w), OUT(dx), int i
         load_panel(scratch, tiles * MR, d_row, dz + (long)m0 * dz_pitch, dz_pitch, rows, out);
         for (int i0 = first; i0 < end; i0 += panel_step) {
             const int i1 = min(i0 + panel_step, end);
-            __global const real *ahead = w + (long)i1 * out;
+            __global const float *ahead = w + (long)i1 * out;
             for (int t = 0; t < tiles; t++)
                 for (int i = i0; i < i1; i += NV, ahead += ahead_tile)
                     data_tile(scratch + t * MR * d_row, d_row, w + (long)i * out, i1 - i, out, ahead, ahead_step,
@@ -253,7 +253,7 @@ VECTOR_KERNEL contract_vector_dense_data(IN_STATE, IN(dz), IN(w), OUT(dx), int i
 }
 
 /* dw rows of one tile; `add`: to what earlier samples left there. */
-static void store_weights(vec acc[MR][NV], __global real *dw, int out, int inputs, int channels, int add)
+static void store_weights(vec acc[MR][NV], __global float *dw, int out, int inputs, int channels, int add)
 {
     const bool aligned = IS_ALIGNED(dw) && out % VW == 0;
     UNROLL for (int r = 0; r < MR; r++)
@@ -261,7 +261,7 @@ static void store_weights(vec acc[MR][NV], __global real *dw, int out, int input
         if (r < inputs) {
             UNROLL for (int v = 0; v < NV; v++)
             {
-                __global real *p = dw + (long)r * out + v * VW;
+                __global float *p = dw + (long)r * out + v * VW;
                 if (channels >= (v + 1) * VW) {
                     const vec sum = add ? VLOAD(0, p) + acc[r][v] : acc[r][v];
                     if (aligned)
@@ -282,7 +282,7 @@ static void store_weights(vec acc[MR][NV], __global real *dw, int out, int input
 /* dw[i][j] = sum over m of x[m][i] * dz[m][j], and db[j]. Work-item = (in_step inputs, blocks_per_item
  * blocks of NL outputs): a tile of MR inputs goes along whole rows of dw. scratch: [row_step][in_step] of
  * x, [blocks_per_item][row_step][NL] of dz; in_step is a multiple of MR. */
-VECTOR_KERNEL contract_vector_dense_weights(IN_STATE, IN(x), IN(dz), OUT(dw), OUT(db), int in, int out,
+VECTOR_KERNEL contract_vector_dense_weights(IN_STATE, IN(x), IN(dz), OUT_F32(dw), OUT_F32(db), int in, int out,
                                             int x_pitch, int dz_pitch, int in_step, int blocks_per_item,
                                             int row_step, int has_bias, __local float *scratch)
 {

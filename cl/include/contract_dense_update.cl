@@ -5,7 +5,7 @@
 #include "contract_load.cl"
 #include "contract_dense.cl"
 
-static float16 load_some(__global const real *p, int count)
+static float16 load_some(__global const float *p, int count)
 {
     float v[16] = {0};
     for (int i = 0; i < count; i++)
@@ -13,7 +13,7 @@ static float16 load_some(__global const real *p, int count)
     return vload16(0, v);
 }
 
-static void store_some(float16 value, __global real *p, int count)
+static void store_some(float16 value, __global float *p, int count)
 {
     float v[16];
     vstore16(value, 0, v);
@@ -22,7 +22,7 @@ static void store_some(float16 value, __global real *p, int count)
 }
 
 /* update16() for count < 16 elements. */
-static void update_some(__global real *value, __global real *slot0, __global real *slot1,
+static void update_some(__global float *value, __global float *slot0, __global float *slot1,
                         __local const float *grad, int count, __global const step_state *st,
                         chunk_constants c)
 {
@@ -61,8 +61,8 @@ static void gradient_tile(__local float *g, int g_step, __local const float *xs,
 /* Work-item as in contract_vector_dense_weights. chunk: of the weight's constants. scratch:
  * [blocks_per_item][row_step][NL] of dz, [in_step][blocks_per_item][NL] of the gradient, [row_step][in_step]
  * of x; in_step is a multiple of MR. */
-VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT(value), OUT(slot0), OUT(slot1),
-                                           IN(chunks), OUT(db), int in, int out, int x_pitch, int dz_pitch,
+VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT_F32(value), OUT_F32(slot0),
+                                           OUT_F32(slot1), IN_F32(chunks), OUT_F32(db), int in, int out, int x_pitch, int dz_pitch,
                                            int in_step, int blocks_per_item, int row_step, int has_bias,
                                            int chunk, __local float *scratch)
 {

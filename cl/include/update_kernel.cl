@@ -1,5 +1,5 @@
 /* Takes the 16 elements from `at` on one step further; grad: of the loss, factor: of the clipping. */
-static void update16(__global real *value, __global real *slot0, __global real *slot1, size_t at,
+static void update16(__global float *value, __global float *slot0, __global float *slot1, size_t at,
                      float16 grad, float factor, __global const step_state *st, chunk_constants c)
 {
     float16 w = vload16(0, value + at), s0 = 0.0f, s1 = 0.0f;
@@ -23,8 +23,8 @@ static void update16(__global real *value, __global real *slot0, __global real *
 #include "contract_dense_update.cl"
 #else
 /* Chunks `first` and following of a segment; their gradients lie from chunk grad_first on. */
-__kernel void update(IN_STATE, OUT(value), IN(grad), OUT(slot0), OUT(slot1), IN(chunks), IN(control),
-                     int first, int grad_first)
+__kernel void update(IN_STATE, OUT_F32(value), IN_F32(grad), OUT_F32(slot0), OUT_F32(slot1),
+                     IN_F32(chunks), IN_F32(control), int first, int grad_first)
 {
     AT(value);
     AT(grad);

@@ -71,7 +71,7 @@ static bool pools(const struct clv_conv *c, enum clv_product product)
 
 static bool stores16(const struct clv_conv *c, enum clv_product product)
 {
-    return !clv_conv_is_dense(c) && product != CLV_PRODUCT_WEIGHTS;
+    return clv_conv_is_dense(c) || product != CLV_PRODUCT_WEIGHTS;
 }
 
 /* The dense passes read dz several times: there it is computed once, beforehand. */
@@ -103,25 +103,31 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
                : clv_vector_forward_candidates(caps, c, product, batch, param, max);
 }
 
+/* Whether a dense layer goes to the blocked product, which takes activations in fp32 only. */
+static bool is_blocked(const struct clv_contract *p, const int *param)
+{
+    return param[CLV_VECTOR_ROWS] && !clv_dtype_is_16(p->dtype);
+}
+
 static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
     if (!clv_conv_is_dense(&p->conv))
         return clv_vector_forward(e, p, param);
-    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_forward(e, p, param) : clv_vector_dense_forward(e, p);
+    return is_blocked(p, param) ? clv_vector_gemm_forward(e, p, param) : clv_vector_dense_forward(e, p);
 }
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
     if (!clv_conv_is_dense(&p->conv))
         return clv_vector_data(e, p, param);
-    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_data(e, p, param) : clv_vector_dense_data(e, p);
+    return is_blocked(p, param) ? clv_vector_gemm_data(e, p, param) : clv_vector_dense_data(e, p);
 }
 
 static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
     if (!clv_conv_is_dense(&p->conv))
         return clv_vector_weights(e, p, param);
-    return param[CLV_VECTOR_ROWS] ? clv_vector_gemm_weights(e, p, param) : clv_vector_dense_weights(e, p);
+    return is_blocked(p, param) ? clv_vector_gemm_weights(e, p, param) : clv_vector_dense_weights(e, p);
 }
 
 const struct clv_schedule clv_schedule_vector = {
