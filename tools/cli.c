@@ -180,6 +180,19 @@ bool cli_double(const char *option, const char *text, double min, double max, do
     return true;
 }
 
+bool cli_precision(const char *text, enum clv_precision *ret)
+{
+    static const char *const names[] = {"fp32", "split", "mixed"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]))
+            continue;
+        *ret = (enum clv_precision)i;
+        return true;
+    }
+    cli_usage("--precision is fp32, split or mixed, not '%s'", text);
+    return false;
+}
+
 bool cli_bytes(const char *option, const char *text, size_t *ret)
 {
     char *end;

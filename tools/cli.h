@@ -52,6 +52,7 @@ int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 bool cli_int(const char *option, const char *text, long long min, long long max, long long *ret);
 bool cli_double(const char *option, const char *text, double min, double max, double *ret);
 bool cli_bytes(const char *option, const char *text, size_t *ret); /* 512M, 2G */
+bool cli_precision(const char *text, enum clv_precision *ret); /* --precision */
 bool cli_split(const char *option, const char *text, enum clv_split *ret);
 
 enum { CLI_KEY_DEVICE = 0x100, CLI_KEY_CAPS, CLI_KEY_JSON, CLI_KEY_VERBOSE, CLI_KEY_TUNE, CLI_KEY_SELF_TEST,

@@ -8,7 +8,7 @@
 
 enum {
     KEY_OP = CLI_KEY_COMMAND, KEY_CASE, KEY_VARIANT, KEY_CLBLAST, KEY_MODEL, KEY_PASS, KEY_OPTIMIZER, KEY_KERNELS,
-    KEY_NO_CHECK, KEY_CEILINGS, KEY_CSV, KEY_BASELINE, KEY_REPEAT, KEY_TIME,
+    KEY_NO_CHECK, KEY_PRECISION, KEY_CEILINGS, KEY_CSV, KEY_BASELINE, KEY_REPEAT, KEY_TIME,
 };
 
 struct options {
@@ -34,6 +34,7 @@ static const struct argp_option opts[] = {
     {"pass", KEY_PASS, "PASS", 0, "train (default): steps with the optimizer; forward: inference", 2},
     {"classes", 'c', "N", 0, "sets the model's variable `classes`", 2},
     {"optimizer", KEY_OPTIMIZER, "TEXT", 0, "default: adam; for resnet18-28 sgd momentum=0.9", 2},
+    {"precision", KEY_PRECISION, "HOW", 0, "fp32 (default), split or mixed, as `train` has it; mixed is not compared", 2},
     {"kernels", KEY_KERNELS, NULL, 0, "each step of the plan, too", 2},
     {"no-check", KEY_NO_CHECK, NULL, 0, "do not compare outputs and gradients with the reference variant", 2},
     {NULL, 0, NULL, 0, "Measuring and output:", 3},
@@ -74,6 +75,9 @@ static error_t parse_model(int key, char *arg, struct options *o)
         o->of_model = "--optimizer";
         o->model.optimizer = arg;
         return 0;
+    case KEY_PRECISION:
+        o->of_model = "--precision";
+        return cli_precision(arg, &o->model.precision) ? 0 : EDOM;
     case KEY_KERNELS:
         o->of_model = "--kernels";
         o->model.steps = o->common.device.profile = true;

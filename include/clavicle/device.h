@@ -31,6 +31,13 @@ enum {
     CLV_FEAT_MIN_VECTOR_WIDTH = 1u << 5, /* compiler takes __attribute__((min_vector_width(512))) */
 };
 
+/* What is rounded (docs/precision.md). Weights, their gradients, the optimizer and losses are float in all of them.
+ * SPLIT: products on a matrix unit, of operands split into two brain floats, error at most 3 * 2^-16 of the sum of
+ * the products' absolute values; where the device has no unit that is faster so, the same as FP32, to the bit.
+ * MIXED: layers' outputs and the gradients of these are stored as brain floats (8 significant bits), and
+ * computed with in float. */
+enum clv_precision { CLV_PRECISION_FP32, CLV_PRECISION_SPLIT, CLV_PRECISION_MIXED };
+
 /* Units that multiply small matrices of brain floats with float sums, of which a device has one at most
  * that is worth using. What is known of each in general: docs/matrix-units.md. */
 enum clv_unit {

@@ -60,6 +60,7 @@ struct clv_trainer_params {
     enum clv_tune_mode tune;
     const struct clv_tune_params *tuning; /* CLV_TUNE_ON: callbacks, clblast; NULL = silence */
     enum clv_winograd_mode winograd;
+    enum clv_precision precision;
     const char *variant;    /* debugging: only this variant of every layer, "simple" being the reference; NULL =
                              * the best for the device. CLV_ERR_UNSUPPORTED: a layer has none of that name */
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */

@@ -53,6 +53,7 @@ static enum clv_err open_subject(struct clv_bench_subject *s, const char *varian
         .optimizer = w->optimizer ? w->optimizer : default_optimizer(w->model),
         .inference_only = w->forward,
         .variant = variant,
+        .precision = w->precision,
         .keep_gradients = keep_gradients && !w->forward,
     };
     CLV_TRY(clv_model_load(clv_device_context(s->dev), w->model, w->variables, w->n_variables, &s->graph));

@@ -119,7 +119,8 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     struct clv_emit e = {.err = clv_device_error(p->dev), .dev = p->dev,
                          .caps = clv_device_caps(p->dev), .graph = p->graph, .batch = q->batch,
                          .training = q->training, .gemm = q->gemm,
-                         .activation = q->activation, .winograd = q->winograd, .selection = q->selection,
+                         .activation = q->activation,
+                         .winograd = q->winograd, .matrix_parts = q->matrix_parts, .selection = q->selection,
                          .force_variant = q->force_variant,
                          .choices = &p->choices, .fusion = p->fusion,
                          .node = p->node, .steps = &p->steps};

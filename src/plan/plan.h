@@ -21,6 +21,7 @@ struct clv_plan_params {
     enum clv_gemm_provider gemm;
     int winograd;                    /* as struct clv_emit has it */
     enum clv_dtype activation;       /* how outputs and their gradients are stored: CLV_F32, F16 or BF16 */
+    int matrix_parts;                /* as struct clv_emit has it */
     const struct clv_selection *selection; /* what was measured; NULL = defaults. Read while creating */
     const char *force_variant;       /* only this variant of every layer ("simple"); NULL = the best */
     bool no_fusion;                  /* every layer by itself */

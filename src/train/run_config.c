@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, INT, U64, SIZE, DOUBLE, BOOL, GEMM, WINOGRAD };
+enum kind { TEXT, INT, U64, SIZE, DOUBLE, BOOL, GEMM, WINOGRAD, PRECISION };
 
 struct member {
     const char *section, *key; /* section NULL: the file's outermost object */
@@ -52,6 +52,7 @@ static const struct member members[] = {
     {"training", "clip_norm", DOUBLE, AT(trainer.clip_norm)},
     {"training", "gemm", GEMM, AT(trainer.gemm)},
     {"training", "winograd", WINOGRAD, AT(trainer.winograd)},
+    {"training", "precision", PRECISION, AT(trainer.precision)},
     {"training", "separate", BOOL, AT(trainer.separate)},
     {"training", "epochs", INT, AT(fit.epochs)},
     {"training", "schedule", TEXT, AT(fit.schedule)},
@@ -79,6 +80,9 @@ static const char *const winograd_names[] = {[CLV_WINOGRAD_AUTO] = "auto",
                                              [CLV_WINOGRAD_OFF] = "off",
                                              [CLV_WINOGRAD_2] = "2",
                                              [CLV_WINOGRAD_4] = "4"};
+static const char *const precision_names[] = {[CLV_PRECISION_FP32] = "fp32",
+                                              [CLV_PRECISION_SPLIT] = "split",
+                                              [CLV_PRECISION_MIXED] = "mixed"};
 
 /* ---- writing ---- */
 
@@ -105,6 +109,9 @@ static bool put(json_t *object, const struct member *m, const void *at)
     case WINOGRAD:
         return clv_json_set(object, m->key,
                             json_string(winograd_names[*(const enum clv_winograd_mode *)at]));
+    case PRECISION:
+        return clv_json_set(object, m->key,
+                            json_string(precision_names[*(const enum clv_precision *)at]));
     }
     return false;
 }
@@ -220,6 +227,11 @@ static enum clv_err take(const json_t *object, const struct member *m, void *at,
         else
             CLV_TRY(take_name(object, m->key, winograd_names, CLV_COUNT(winograd_names), &i, err));
         *(enum clv_winograd_mode *)at = (enum clv_winograd_mode)i;
+        return CLV_OK;
+    case PRECISION:
+        if (json_object_get(object, m->key)) /* else a run from before there was the choice */
+            CLV_TRY(take_name(object, m->key, precision_names, CLV_COUNT(precision_names), &i, err));
+        *(enum clv_precision *)at = (enum clv_precision)i;
         return CLV_OK;
     }
     return CLV_OK;

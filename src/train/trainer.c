@@ -31,6 +31,8 @@ static enum clv_err copy_params(struct clv_trainer *t, const struct clv_trainer_
         p->batch = 32;
     if (p->batch < 1 || p->batch > 1 << 20)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "batch %d is not in 1..1048576", p->batch);
+    if (p->precision < CLV_PRECISION_FP32 || p->precision > CLV_PRECISION_MIXED)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "precision %d is none of enum clv_precision", (int)p->precision);
     return CLV_OK;
 }
 
@@ -95,6 +97,21 @@ static enum clv_err set_input(struct clv_trainer *t)
     return CLV_OK;
 }
 
+/* Split operands take three products for one, which a unit has to make up for. */
+static void find_unit(struct clv_trainer *t)
+{
+    enum { PARTS = 2, WINS = 3 * 150 }; /* percent of float's rate */
+    if (t->params.precision != CLV_PRECISION_SPLIT)
+        return;
+    clv_device_find_unit(t->dev);
+    const struct clv_caps *caps = clv_device_caps(t->dev);
+    if (caps->unit != CLV_UNIT_NONE && caps->unit_gain >= WINS)
+        t->matrix_parts = PARTS;
+    else
+        clv_log(t->ctx, CLV_LOG_WARN, "%s has no matrix unit that is faster with split operands: computing in fp32",
+                clv_device_get_info(t->dev)->name);
+}
+
 static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params *params)
 {
     CLV_TRY(copy_params(t, params));
@@ -103,6 +120,7 @@ static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params
     CLV_TRY(clv_optim_parse(t->params.optimizer && *t->params.optimizer ? t->params.optimizer : "adam",
                             &t->optim, &t->optim_params, &t->ctx->err));
     t->rate = clv_optim_learning_rate(t->optim, t->optim_params);
+    find_unit(t);
     const bool training = !t->params.inference_only;
     if (training)
         CLV_TRY(clv_loss_add(t->ctx, t->graph, t->params.loss, &t->loss));
@@ -124,6 +142,8 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                     .root = t->loss ? t->loss : t->graph->output,
                                     .gemm = gemm[t->params.gemm],
                                     .winograd = winograd[t->params.winograd],
+                                    .activation = t->params.precision == CLV_PRECISION_MIXED ? CLV_BF16 : CLV_F32,
+                                    .matrix_parts = t->matrix_parts,
                                     .selection = &t->selection,
                                     .force_variant = t->params.variant,
                                     .separate = t->params.separate,

@@ -26,6 +26,7 @@ struct clv_trainer {
     struct clv_normalise normalise;
     size_t slot_bytes;                /* of slots with records */
     bool records[2];                  /* [training]: samples come with records, not as plain floats */
+    int matrix_parts;                 /* as struct clv_emit has it */
     double rate;                      /* learning rate of the next step */
     uint64_t step;                    /* optimizer steps submitted */
     struct clv_shape input;

@@ -47,7 +47,7 @@ def wrong_arguments(tmp):
         ['data', 'inspect'], ['data', 'get'], ['data', 'phantom'], ['data', 'phantom', tmp + '/p', '--size', '3'],
     ]
     for option, value in (('--epochs', '0'), ('--epochs', 'x'), ('--batch', '0'), ('--seed', '-1'),
-                          ('--val-fraction', '2'), ('--gemm', 'x'), ('--tune', 'x'), ('--self-test', 'x'), ('--winograd', '3'), ('--plan', 'x'), ('--cache', '1Q'),
+                          ('--val-fraction', '2'), ('--gemm', 'x'), ('--tune', 'x'), ('--self-test', 'x'), ('--winograd', '3'), ('--precision', 'fp16'), ('--plan', 'x'), ('--cache', '1Q'),
                           ('--threads', '-1'), ('--min-delta', 'nan'), ('--checkpoint-seconds', '0')):
         wrong.append(args + ['--out', tmp + '/x', option, value])
     for argv in wrong:

@@ -32,7 +32,8 @@ static struct clv_run_config sample(const char **classes)
                     .optimizer = "adam",
                     .clip_norm = 1e-300,
                     .gemm = CLV_GEMM_MODE_CLBLAST,
-                    .winograd = CLV_WINOGRAD_2},
+                    .winograd = CLV_WINOGRAD_2,
+                    .precision = CLV_PRECISION_MIXED},
         .fit = {.epochs = 10, .monitor = "val_loss", .min_delta = .1, .max_steps = 5},
         .checkpoint_seconds = 60,
         .cache_bytes = (size_t)3 << 30,
@@ -58,7 +59,8 @@ Test(run_files, config_round_trip)
     cr_expect(d.split.seed == UINT64_MAX && d.trainer.seed == (uint64_t)1 << 63);
     cr_expect(d.trainer.clip_norm == 1e-300 && d.fit.min_delta == .1 &&
               d.split.val_fraction == .15);
-    cr_expect(d.trainer.gemm == CLV_GEMM_MODE_CLBLAST && d.trainer.winograd == CLV_WINOGRAD_2 && d.given_split && !d.split.skip_bad);
+    cr_expect(d.trainer.gemm == CLV_GEMM_MODE_CLBLAST && d.trainer.winograd == CLV_WINOGRAD_2 &&
+              d.trainer.precision == CLV_PRECISION_MIXED && d.given_split && !d.split.skip_bad);
     cr_expect(d.count[0] == 7 && d.count[2] == 9 && d.leaked_images == 3);
     cr_expect(d.cache_bytes == (size_t)3 << 30);
     cr_expect_null(d.trainer.pipeline.augment);
