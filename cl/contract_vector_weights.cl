@@ -22,8 +22,10 @@
 #include "contract_epilogue.cl"
 #include "contract_load.cl"
 #include "contract_pool.cl"
+#include "contract_pick.cl"
 
 #define STEPS 4 /* pixels at a time: fewer of other instructions beside the products */
+#define ROW_SLACK 8 /* at least so much is read past the end of a row */
 
 static DEFINE_ACT_GRADIENT(vec, act_gradient)
 static DEFINE_ACT_GRADIENT(float, act_gradient1)
@@ -50,6 +52,12 @@ static DEFINE_ACT_GRADIENT(float, act_gradient1)
     } while (0)
 
 #ifdef POOL
+#ifdef PICKS
+#define DZ_WINDOW(dz, r, p) ((dz) + ((r) / 2 * strip + (p)) / 2 * PICK_WINDOW)
+#define PUT_WINDOW(dst, strip, d, mask) put_window(dst, d, mask)
+#else
+#define DZ_WINDOW(dz, r, p) ((dz) + ((r) * strip + (p)) * NL)
+#define PUT_WINDOW spread
 /* dz of a window, two pixels of each of two rows NL * strip apart. Returns the gradient where it passes. */
 static vec spread(__local float *dst, int strip, vec d, ivec mask)
 {
@@ -57,6 +65,7 @@ static vec spread(__local float *dst, int strip, vec d, ivec mask)
         VPUT(__local, AS_VEC(AS_IVEC(d) & (mask == (ivec)(i))), 0, dst + (i / 2 * strip + i % 2) * NL);
     return AS_VEC(AS_IVEC(d) & (mask < (ivec)(POOL_DEAD)));
 }
+#endif
 
 static void load_window(vec sum[NV], __local float *dst, int strip, __global const real *dy,
                         __global const uchar *mask, int channels)
@@ -65,7 +74,7 @@ static void load_window(vec sum[NV], __local float *dst, int strip, __global con
     {
         const int at = v * VW, there = channels - at;
         if (there >= VW && (size_t)mask % VW == 0) {
-            sum[v] += spread(dst + at, strip, VLOAD(0, dy + at),
+            sum[v] += PUT_WINDOW(dst + at, strip, VLOAD(0, dy + at),
                              TO_IVEC(*(__global const bvec *)(mask + at)));
         } else {
             float d[VW];
@@ -74,7 +83,7 @@ static void load_window(vec sum[NV], __local float *dst, int strip, __global con
                 d[c] = c < there ? dy[at + c] : 0.0f;
                 m[c] = c < there ? mask[at + c] : POOL_DEAD;
             }
-            sum[v] += spread(dst + at, strip, VLOAD(0, d), VLOAD(0, m));
+            sum[v] += PUT_WINDOW(dst + at, strip, VLOAD(0, d), VLOAD(0, m));
         }
     }
 }
@@ -135,7 +144,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
     const int width = (strip - 1) * stride_w + (kw - 1) * dil_w + 1, row_len = width * x_step;
     const int x_rows = (chunk_rows - 1) * stride_h + (kh - 1) * dil_h + 1, a_step = stride_w * x_step;
     __local float *dz = scratch, *rows = scratch + chunk_rows * strip * NL;
-    load_zeros(rows + x_rows * row_len, MR); /* each row is read MR past its end */
+    load_zeros(rows + x_rows * row_len, max(MR, ROW_SLACK)); /* each row is read past its end */
 
     const int strips = (ow + strip - 1) / strip, row_chunks = (oh + chunk_rows - 1) / chunk_rows;
     const int end = (long)(slice + 1) * chunks / slices;
@@ -159,7 +168,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
             for (int r = 0; r < nr; r += 2) {
                 const long at = ((long)image * (oh / 2) + (r0 + r) / 2) * (ow / 2) + px0 / 2;
                 for (int p = 0; p < px; p += 2)
-                    load_window(sum, dz + (r * strip + p) * NL, strip,
+                    load_window(sum, DZ_WINDOW(dz, r, p), strip,
                                 dy + (at + p / 2) * dy_pitch + block * NL,
                                 mask + (at + p / 2) * co + block * NL, channels);
             }
@@ -176,6 +185,25 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
 #endif
             UNROLL for (int v = 0; v < NV; v++) VPUT(__global, sum[v], v, bias);
 
+#ifdef PICKS
+            for (int h = 0; h < kh; h += PICK_ROWS)
+                for (int w = 0; w < kw; w++) {
+                    vec acc[PICK_ROWS][PICK][NV];
+                    UNROLL for (int i = 0; i < PICK_ROWS; i++)
+                        UNROLL for (int c = 0; c < PICK; c++)
+                            UNROLL for (int v = 0; v < NV; v++) acc[i][c][v] = (vec)(0.0f);
+                    for (int r = 0; r < nr; r += 2)
+                        PICK_WINDOWS(acc, rows + (r * stride_h + h * dil_h) * row_len + w * dil_w * PICK,
+                                     dil_h * row_len, stride_h * row_len, DZ_WINDOW(dz, r, 0), px / 2);
+                    UNROLL for (int i = 0; i < PICK_ROWS; i++)
+                    {
+                        __global real *out = sums + (long)((h + i) * kw + w) * PICK * NL;
+                        UNROLL for (int c = 0; c < PICK; c++)
+                            UNROLL for (int v = 0; v < NV; v++)
+                                VPUT(__global, VLOAD(v, out + c * NL) + acc[i][c][v], v, out + c * NL);
+                    }
+                }
+#else
             for (int s = 0; s < n_segs; s++) {
                 const int h = s / row_segs * dil_h, seg = s % row_segs * dil_w * x_step;
                 for (int k0 = 0; k0 < run; k0 += MR) {
@@ -196,6 +224,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
                                 VPUT(__global, VLOAD(v, out + r * NL) + acc[r][v], v, out + r * NL);
                 }
             }
+#endif
         }
     }
 }

@@ -13,6 +13,8 @@ enum {
     SLICE_PIXELS = 512, /* fewest in a slice */
     ITEMS_WANTED = 48,  /* below that, filter blocks become items of their own */
     MAX_BLOCKS = 2,     /* of an item, by default */
+    PICK_FLOATS = 8,    /* a row of inputs under a window's two pixels: cl/include/contract_pick.cl */
+    PICK_SUMS = 9,      /* elements of K summed together there */
 };
 
 /* Rows of the register tile to choose from, by vectors in it; 0 ends. */
@@ -42,13 +44,19 @@ static int run_of(const struct clv_conv *c)
     return c->dw == 1 && x_step(c) == c->ci ? c->kw * c->ci : c->ci;
 }
 
+/* Floats that are read past the end of a row. */
+static int slack(const struct clv_tile *t)
+{
+    return CLV_MAX(t->mr, PICK_FLOATS);
+}
+
 static int64_t item_bytes(const struct clv_conv *c, const struct clv_tile *t, int64_t strip,
                           int64_t rows)
 {
     const int64_t width = (strip - 1) * c->sw + (int64_t)(c->kw - 1) * c->dw + 1;
     const int64_t x_rows = (rows - 1) * c->sh + (int64_t)(c->kh - 1) * c->dh + 1;
     return (int64_t)sizeof(float) *
-           (rows * strip * t->nv * t->vw + x_rows * width * x_step(c) + t->mr);
+           (rows * strip * t->nv * t->vw + x_rows * width * x_step(c) + slack(t));
 }
 
 static bool fits(const struct clv_caps *caps, const struct clv_conv *c, const int *param)
@@ -166,6 +174,18 @@ int clv_vector_weights_candidates(const struct clv_caps *caps, const struct clv_
     return n;
 }
 
+/* Behind a pool few inputs under a window fit a register, out of which a compiler for AVX-512 lets pick. */
+static const char *pick_options(struct clv_emit *e, const struct clv_conv *c, const char *options)
+{
+    if (c->ci + c->sw * c->ci > PICK_FLOATS)
+        return options;
+    int rows = c->kh;
+    while (c->kh % rows || rows * c->ci > PICK_SUMS)
+        rows--;
+    return clv_emit_options(e, "%s -DPICK=%d -DPICK_STEP=%d -DPICK_ROWS=%d", options, c->ci,
+                            c->sw * c->ci, rows);
+}
+
 enum clv_err clv_vector_weights(struct clv_emit *e, const struct clv_contract *p, const int *param)
 {
     const struct plan f = plan_of(e->caps, &p->conv, p->pool, e->batch, param);
@@ -177,7 +197,7 @@ enum clv_err clv_vector_weights(struct clv_emit *e, const struct clv_contract *p
         e, CLV_F32, (int64_t)f.slices * f.blocks * rows * f.lanes, "weight gradient slices");
     const char *options = clv_vector_options(e, &f.tile, 0);
     if (options && p->pool)
-        options = clv_emit_options(e, "%s -DPOOL", options);
+        options = pick_options(e, &c, clv_emit_options(e, "%s -DPOOL", options));
     if (!part || !options)
         return CLV_ERR_NOMEM;
     const bool store_dz = !p->pool && p->dx && p->act != CLV_ACT_LINEAR;
