@@ -33,14 +33,18 @@ typedef uchar4 bvec;
 #define TO_BVEC convert_uchar4
 #endif
 
-/* The maximum of a window's pixels; a NaN wins. *at: the first of them that it is, 0 to 3. Compilers make one
- * instruction of each maximum and two of the search for a NaN. */
+/* The maximum of a window's pixels; a NaN wins. *at: the first of them that it is, 0 to 3, or the last NaN, as in
+ * pool.cl. Compilers make one instruction of each maximum and two of the search for a NaN. */
 static inline vec pool_maximum(vec q0, vec q1, vec q2, vec q3, ivec *at)
 {
     const vec a = q0 > q1 ? q0 : q1, b = q2 > q3 ? q2 : q3, top = a > b ? a : b;
     *at = q2 == top ? (ivec)(2) : (ivec)(3);
     *at = q1 == top ? (ivec)(1) : *at;
     *at = q0 == top ? (ivec)(0) : *at;
+    *at = q0 == q0 ? *at : (ivec)(0);
+    *at = q1 == q1 ? *at : (ivec)(1);
+    *at = q2 == q2 ? *at : (ivec)(2);
+    *at = q3 == q3 ? *at : (ivec)(3);
     const ivec numbers = (q0 == q0) & (q1 == q1) & (q2 == q2) & (q3 == q3);
     return numbers ? top : (vec)(NAN);
 }
