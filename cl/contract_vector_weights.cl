@@ -114,6 +114,31 @@ static void load_dz(__local float *dst, __global real *dy, __global const real *
 }
 #endif
 
+#ifdef PICKS
+/* sums[kh][kw][PICK][NL] += the windows of nr rows of px pixels, whose gradients are at dz. */
+static void add_picked(__global real *sums, __local const float *rows, __local const float *dz, int kh, int kw,
+                       int dil_h, int dil_w, int stride_h, int row_len, int strip, int nr, int px)
+{
+    for (int h = 0; h < kh; h += PICK_ROWS)
+        for (int w = 0; w < kw; w++) {
+            vec acc[PICK_ROWS][PICK][NV];
+            UNROLL for (int i = 0; i < PICK_ROWS; i++)
+                UNROLL for (int c = 0; c < PICK; c++)
+                    UNROLL for (int v = 0; v < NV; v++) acc[i][c][v] = (vec)(0.0f);
+            for (int r = 0; r < nr; r += 2)
+                PICK_WINDOWS(acc, rows + (r * stride_h + h * dil_h) * row_len + w * dil_w * PICK,
+                             dil_h * row_len, stride_h * row_len, DZ_WINDOW(dz, r, 0), px / 2);
+            UNROLL for (int i = 0; i < PICK_ROWS; i++)
+            {
+                __global real *out = sums + (long)((h + i) * kw + w) * PICK * NL;
+                UNROLL for (int c = 0; c < PICK; c++)
+                    UNROLL for (int v = 0; v < NV; v++)
+                        VPUT(__global, VLOAD(v, out + c * NL) + acc[i][c][v], v, out + c * NL);
+            }
+        }
+}
+#endif
+
 VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
 #ifdef POOL
                                       IN_U8(mask),
@@ -186,23 +211,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
             UNROLL for (int v = 0; v < NV; v++) VPUT(__global, sum[v], v, bias);
 
 #ifdef PICKS
-            for (int h = 0; h < kh; h += PICK_ROWS)
-                for (int w = 0; w < kw; w++) {
-                    vec acc[PICK_ROWS][PICK][NV];
-                    UNROLL for (int i = 0; i < PICK_ROWS; i++)
-                        UNROLL for (int c = 0; c < PICK; c++)
-                            UNROLL for (int v = 0; v < NV; v++) acc[i][c][v] = (vec)(0.0f);
-                    for (int r = 0; r < nr; r += 2)
-                        PICK_WINDOWS(acc, rows + (r * stride_h + h * dil_h) * row_len + w * dil_w * PICK,
-                                     dil_h * row_len, stride_h * row_len, DZ_WINDOW(dz, r, 0), px / 2);
-                    UNROLL for (int i = 0; i < PICK_ROWS; i++)
-                    {
-                        __global real *out = sums + (long)((h + i) * kw + w) * PICK * NL;
-                        UNROLL for (int c = 0; c < PICK; c++)
-                            UNROLL for (int v = 0; v < NV; v++)
-                                VPUT(__global, VLOAD(v, out + c * NL) + acc[i][c][v], v, out + c * NL);
-                    }
-                }
+            add_picked(sums, rows, dz, kh, kw, dil_h, dil_w, stride_h, row_len, strip, nr, px);
 #else
             for (int s = 0; s < n_segs; s++) {
                 const int h = s / row_segs * dil_h, seg = s % row_segs * dil_w * x_step;

@@ -177,7 +177,7 @@ int clv_vector_weights_candidates(const struct clv_caps *caps, const struct clv_
 /* Behind a pool few inputs under a window fit a register, out of which a compiler for AVX-512 lets pick. */
 static const char *pick_options(struct clv_emit *e, const struct clv_conv *c, const char *options)
 {
-    if (c->ci + c->sw * c->ci > PICK_FLOATS)
+    if (!options || c->ci + c->sw * c->ci > PICK_FLOATS)
         return options;
     int rows = c->kh;
     while (c->kh % rows || rows * c->ci > PICK_SUMS)
