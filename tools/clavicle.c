@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"graph", "layers, shapes, flops, memory and steps of a model", cmd_graph},
     {"bench", "time kernels and models beside the device's ceilings", cmd_bench},
     {"doctor", "check every kernel on every device of this machine", cmd_doctor},
+    {"compare", "find where two devices begin to differ", cmd_compare},
     {"devices", "list OpenCL devices", cmd_devices},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -19,7 +19,7 @@ enum exit_code {
     EXIT_CL = 6,          /* OpenCL, device memory */
     EXIT_WRITE = 7,
     EXIT_NONFINITE = 8,   /* the training diverged */
-    EXIT_WRONG = 9,       /* answers that differ from the reference's: bench, doctor, the self-test */
+    EXIT_WRONG = 9,       /* answers that differ from the reference's: bench, doctor, compare, the self-test */
     EXIT_SLOWER = 10,     /* bench: slower than the baseline */
     EXIT_INTERRUPTED = 130,
 };
@@ -96,6 +96,7 @@ bool cli_interrupted(void);
 
 int cmd_devices(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);

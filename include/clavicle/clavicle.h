@@ -8,11 +8,13 @@
  *   train.h               a trainer in your own program
  *   doctor.h              whether a device computes what it should
  *   bench.h               what a device can do, and how near to it this comes
+ *   compare.h             where two devices begin to differ
  *   run.h                 whole trainings with files, as the command does them */
 #ifndef CLAVICLE_CLAVICLE_H
 #define CLAVICLE_CLAVICLE_H
 
 #include <clavicle/bench.h>
+#include <clavicle/compare.h>
 #include <clavicle/context.h>
 #include <clavicle/data.h>
 #include <clavicle/device.h>

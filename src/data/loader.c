@@ -306,6 +306,12 @@ size_t clv_loader_slot_bytes(const struct clv_loader *l)
     return l->header + (size_t)l->params.batch * l->stride;
 }
 
+size_t clv_loader_image_bytes(const struct clv_loader *l)
+{
+    const size_t batch = (size_t)l->params.batch;
+    return (clv_loader_slot_bytes(l) - batch * sizeof(struct clv_sample_record) + batch - 1) / batch;
+}
+
 size_t clv_loader_batches(const struct clv_loader *l) { return l->n_batches; }
 
 void clv_loader_normalise(const struct clv_loader *l, struct clv_normalise *ret)

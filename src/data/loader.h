@@ -33,6 +33,8 @@ void clv_loader_destroy(struct clv_loader **l);
 /* Fixed size of a slot: records plus, per image, the smaller of the set's largest decoded image and
  * four times the network's input; a larger image is area-reduced by its decoder thread to fit. */
 size_t clv_loader_slot_bytes(const struct clv_loader *l);
+/* What one stored image may need of it. */
+size_t clv_loader_image_bytes(const struct clv_loader *l);
 size_t clv_loader_batches(const struct clv_loader *l); /* per epoch, the last may be short */
 void clv_loader_normalise(const struct clv_loader *l, struct clv_normalise *ret);
 

@@ -100,6 +100,21 @@ void clv_plan_drain(struct clv_plan *p);
 CLV_CHECK enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad,
                                           float *host);
 
+/* Where the value of a node (or its gradient) lies after a step. */
+struct clv_plan_value {
+    const struct clv_node *holder;   /* what clv_plan_read_node() is to be asked for: it need not be the node */
+    size_t count;                    /* elements, of a whole batch */
+    const struct clv_step *writer;   /* wrote it last; NULL: uploaded */
+    enum clv_act act;                /* gradients: the activation whose derivative the holder's own backward step has
+                                      * multiplied into it since; LINEAR: it is as the nodes behind wrote it */
+};
+/* False where no memory holds it: views, what is fused into the node behind or before it, gradients that nobody
+ * wants. Needs params.separate. */
+bool clv_plan_find(const struct clv_plan *p, const struct clv_node *node, bool grad,
+                   struct clv_plan_value *ret);
+/* The last step that writes a bound tensor or a part of it; NULL if there is none. */
+const struct clv_step *clv_plan_writer(const struct clv_plan *p, const struct clv_tensor *t);
+
 /* Text of the steps and the memory map; malloc'ed, NULL when out of memory. */
 char *clv_plan_dump(const struct clv_plan *p);
 

@@ -313,7 +313,6 @@ static enum clv_err open_data(struct clv_run_job *j)
 static enum clv_err measure_images(struct clv_run_job *j)
 {
     const struct clv_run_config *c = &j->config;
-    const size_t batch = (size_t)c->trainer.batch;
     struct clv_loader *l = NULL;
     const struct clv_loader_params params = {.data = j->data,
                                              .split = CLV_SPLIT_TRAIN,
@@ -326,8 +325,7 @@ static enum clv_err measure_images(struct clv_run_job *j)
                                              .threads = 1,
                                              .ahead = 1};
     CLV_TRY(clv_loader_create(j->ctx, &params, &l));
-    const size_t pixels = clv_loader_slot_bytes(l) - batch * sizeof(struct clv_sample_record);
-    j->image_bytes = (pixels + batch - 1) / batch;
+    j->image_bytes = clv_loader_image_bytes(l);
     clv_loader_destroy(&l);
     return CLV_OK;
 }

@@ -45,9 +45,7 @@ static enum clv_err make_loader(struct clv_run *r, int batch, size_t *image_byte
                                              .channels = r->info.channels,
                                              .pipeline = r->config.trainer.pipeline};
     CLV_TRY(clv_loader_create(r->ctx, &params, &r->loader));
-    const size_t n = (size_t)batch;
-    const size_t pixels = clv_loader_slot_bytes(r->loader) - n * sizeof(struct clv_sample_record);
-    *image_bytes = (pixels + n - 1) / n;
+    *image_bytes = clv_loader_image_bytes(r->loader);
     return CLV_OK;
 }
 

@@ -4,6 +4,7 @@ import re
 
 from bench import BENCH_KEYS
 from clv import SOURCE, case, clavicle, main, read
+from compare import COMPARE_KEYS, ROW_KEYS
 from doctor import DOCTOR_KEYS
 from listing import DEVICE_KEYS, INSPECT_KEYS
 from runs import EVENT_KEYS
@@ -14,7 +15,7 @@ import clv
 clv.CASES.clear()  # of the files that were read for their keys
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get', 'tune', 'bench', 'doctor']
+            'data get', 'tune', 'bench', 'doctor', 'compare']
 PAGE = read(os.path.join(SOURCE, 'docs', 'command-line.md')).decode()
 
 
@@ -51,7 +52,7 @@ def no_other_options(tmp):
 @case('every key of the JSON objects is on its page')
 def all_keys(tmp):
     keys = {'train': {k for e in EVENT_KEYS.values() for k in e}, 'eval': EVAL_KEYS + CLASS_KEYS,
-            'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'bench': BENCH_KEYS, 'doctor': DOCTOR_KEYS, 'data inspect': INSPECT_KEYS}
+            'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'bench': BENCH_KEYS, 'doctor': DOCTOR_KEYS, 'compare': COMPARE_KEYS + ROW_KEYS, 'data inspect': INSPECT_KEYS}
     for command, names in keys.items():
         for name in names:
             assert '`%s`' % name in section(command), (command, name)

@@ -1,6 +1,6 @@
 /* Preloaded before the OpenCL loader: makes calls fail. $CLV_CLI_FAULT lists names, "clBuildProgram"
  * from the first call on, "clEnqueueNDRangeKernel:3" from the third on. $CLV_CLI_IDLE names a kernel that
- * computes nothing: its launches are dropped with success. */
+ * computes nothing: its launches, or "KERNEL:3" from the third on, are dropped with success. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include <CL/cl.h>
 #include <dlfcn.h>
@@ -37,9 +37,15 @@ FAULT(clGetPlatformIDs, CL_OUT_OF_HOST_MEMORY, (cl_uint n, cl_platform_id *p, cl
 
 static int is_idle(cl_kernel k)
 {
+    static int launches;
     const char *idle = getenv("CLV_CLI_IDLE");
     char name[128] = "";
-    return idle && !clGetKernelInfo(k, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL) && !strcmp(name, idle);
+    if (!idle || clGetKernelInfo(k, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL))
+        return 0;
+    const size_t n = strcspn(idle, ":");
+    if (strlen(name) != n || strncmp(name, idle, n) != 0)
+        return 0;
+    return ++launches >= (idle[n] == ':' ? atoi(idle + n + 1) : 1);
 }
 
 cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dims, const size_t *offset,

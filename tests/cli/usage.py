@@ -4,7 +4,7 @@ import re
 from clv import (MODEL, case, clavicle, fails, images, main, setting, untouched, write)
 
 COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
-            'data get', 'tune', 'bench', 'doctor']
+            'data get', 'tune', 'bench', 'doctor', 'compare']
 
 
 @case('--help of the command and of each subcommand prints options and examples to stdout')
@@ -42,7 +42,12 @@ def wrong_arguments(tmp):
         ['train', 'lenet', 'mlp', '--data', tmp, '--out', tmp + '/x'],
         ['eval'], ['eval', 'a', 'b'], ['predict'], ['predict', 'run'], ['graph'],
         ['eval', 'a', '--split', 'nonsense'], ['eval', 'a', '--json', '--csv', '-'],
-        ['graph', 'mlp', '--dot', '--json'], ['devices', 'extra'], ['doctor', 'extra'], ['doctor', '--all', '--device', 'cpu'], ['doctor', '--group', 'x'], ['devices', '--json=yes'],
+        ['graph', 'mlp', '--dot', '--json'], ['devices', 'extra'], ['doctor', 'extra'], ['doctor', '--all', '--device', 'cpu'], ['doctor', '--group', 'x'],
+        ['compare'], ['compare', 'mlp'], ['compare', '--devices', 'cpu,cpu'], ['compare', '--devices', 'cpu', 'mlp'],
+        ['compare', '--devices', 'a,b,c', 'mlp'], ['compare', '--devices', 'a,b', 'mlp', '--device', 'cpu'],
+        ['compare', '--devices', 'a,b', 'mlp', '--pass', 'x'], ['compare', '--devices', 'a,b', 'mlp', '--augment', 'flip=both'],
+        ['compare', '--devices', 'a,b', 'mlp', '--tolerance', '0'], ['compare', '--devices', 'a,b', 'mlp', '--steps', '0'],
+        ['compare', '--devices', 'a,b', 'mlp', '--optimizer', 'x'], ['devices', '--json=yes'],
         ['tune', 'a', 'b'], ['tune', '--pass', 'x'], ['tune', '--gemm', 'x'], ['tune', 'mlp', '--export'],
         ['data', 'inspect'], ['data', 'get'], ['data', 'phantom'], ['data', 'phantom', tmp + '/p', '--size', '3'],
     ]
