@@ -138,6 +138,7 @@ static void profile_json(json_t *o, const struct clv_fit_profile *p)
     set(o, "training_seconds", cli_real(p->seconds));
     set(o, "device_seconds", cli_real(p->device_seconds));
     set(o, "device_share", cli_real(share(p->device_seconds, p->seconds)));
+    set(o, "upload_seconds", cli_real(p->upload_seconds));
     set(o, "host_cpu_seconds", cli_real(p->host_cpu_seconds));
     set(o, "host_cpu_share", cli_real(share(p->host_cpu_seconds, p->seconds)));
     set(o, "steps", list ? list : json_null());
@@ -150,9 +151,9 @@ static void print_profile(const struct clv_fit_profile *p)
     char *steps = clv_timings_text(p->steps, p->n_steps, measure_ceilings(p, &ceilings));
     printf("%s\n", steps ? steps : "");
     if (p->runs > 1)
-        printf("%.2f ms a step after the first: the device worked %.1f %% of the time, the host "
-               "thread %.2f %% of one core\n", 1e3 * p->seconds / (double)(p->runs - 1),
-               100 * share(p->device_seconds, p->seconds),
+        printf("%.2f ms a step after the first: the device worked %.1f %% of the time, uploads took %.1f %%, "
+               "the host thread %.2f %% of one core\n", 1e3 * p->seconds / (double)(p->runs - 1),
+               100 * share(p->device_seconds, p->seconds), 100 * share(p->upload_seconds, p->seconds),
                100 * share(p->host_cpu_seconds, p->seconds));
     free(steps);
 }

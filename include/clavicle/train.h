@@ -170,6 +170,7 @@ struct clv_fit_profile {
     /* After the first of them, at whose launch drivers may still compile: */
     double seconds;                 /* wall clock */
     double device_seconds;          /* sum of the steps on the device */
+    double upload_seconds;          /* sum of the uploads of samples, which may run beside the steps */
     double host_cpu_seconds;        /* processor time of the thread that called fit; decoders are others */
     struct clv_device *device;      /* that ran them; idle, so that its ceilings can be measured now */
 };

@@ -17,7 +17,7 @@ static const struct {
 static const struct {
     const char *name, *caps;
 } profiles[] = {
-    {"wave64", "gpu,local=64K,wg=256"}, /* AMD's GPUs */
+    {"wave64", "gpu,no-unified,local=64K,wg=256"}, /* AMD's boards */
     {"lanes8", "gpu,no-local"},         /* Intel's, with the tiles that need no local memory */
     {"wg224", "gpu,wg=224"},            /* a limit that is no power of two */
     {"local16", "gpu,local=16K"},       /* old and embedded GPUs */

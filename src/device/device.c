@@ -1,4 +1,5 @@
-/* Opens and closes a device: one context, one in-order compute queue. */
+/* Opens and closes a device: one context, one in-order compute queue, and one for uploads where they can
+ * run beside it. */
 #include "device/internal.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -195,6 +196,9 @@ enum clv_err clv_device_open(struct clv_context *ctx, const struct clv_device_pa
         (void)clv_amx_request();
     dev->caps.align = base_align(dev->id);
     dev->profiling = p->profile;
+    e = clv_upload_open(dev);
+    if (e)
+        goto fail;
     dev->worker_seconds = 120;
     dev->is_trusted = clv_trial_is_needless(&dev->info);
     dev->is_pocl = !strcmp(dev->info.platform_name, "Portable Computing Language");
@@ -225,6 +229,8 @@ void clv_device_close(struct clv_device **dev)
     }
     clv_profile_finish(d);
     clv_programs_destroy(d);
+    if (d->uploads)
+        clReleaseCommandQueue(d->uploads);
     if (d->queue)
         clReleaseCommandQueue(d->queue);
     if (d->context)

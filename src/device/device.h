@@ -1,4 +1,4 @@
-/* The device as the rest of the library sees it: buffers, kernels, one in-order compute queue, marks.
+/* The device as the rest of the library sees it: buffers, kernels, one in-order compute queue, uploads, marks.
  * No OpenCL type leaves this folder; status codes of OpenCL arrive as CLV_ERR_CL with the failed
  * call and its symbolic status in the text (CLV_ERR_DEVMEM where memory ran out). */
 #ifndef CLV_DEVICE_DEVICE_H
@@ -114,6 +114,10 @@ CLV_CHECK enum clv_err clv_queue_write(struct clv_device *dev, struct clv_buffer
                                        const void *src, size_t bytes);
 CLV_CHECK enum clv_err clv_queue_read(struct clv_device *dev, struct clv_buffer *src, size_t off,
                                       void *dst, size_t bytes);
+/* The first bytes of one buffer to another, not before `after` (of any queue; NULL = at once). */
+CLV_CHECK enum clv_err clv_queue_copy(struct clv_device *dev, struct clv_buffer *src,
+                                      struct clv_buffer *dst, size_t bytes,
+                                      const struct clv_mark *after);
 /* Blocking versions. */
 CLV_CHECK enum clv_err clv_queue_write_wait(struct clv_device *dev, struct clv_buffer *dst,
                                             size_t off, const void *src, size_t bytes);
@@ -124,13 +128,31 @@ CLV_CHECK enum clv_err clv_queue_read_wait(struct clv_device *dev, struct clv_bu
 CLV_CHECK enum clv_err clv_queue_map(struct clv_device *dev, struct clv_buffer *dst, size_t bytes,
                                      void **ret);
 CLV_CHECK enum clv_err clv_queue_unmap(struct clv_device *dev, struct clv_buffer *dst, void *p);
-/* Event after everything enqueued so far; flushes the queue. */
+/* Event after everything enqueued so far; flushes the queue, so that another queue may wait for it. */
 CLV_CHECK enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret);
 /* Waits without spinning (polls with a growing sleep up to 200 us), reports a failed command. */
 CLV_CHECK enum clv_err clv_mark_wait(struct clv_device *dev, struct clv_mark *m);
 void clv_mark_destroy(struct clv_mark **m);
+/* Waits for everything enqueued, uploads too. After an error nothing is in flight any more either. */
 CLV_CHECK enum clv_err clv_queue_finish(struct clv_device *dev);
 CLV_CHECK enum clv_err clv_queue_flush(struct clv_device *dev);
+
+/* ---- uploads: in a queue of their own on devices with memory of their own (no CLV_FEAT_UNIFIED), else
+ * part of the compute queue. The two queues know nothing of each other but by marks ---- */
+bool clv_upload_is_apart(const struct clv_device *dev);
+/* As clv_queue_write(). Apart: not before `after`, a mark of the compute queue (NULL = at once). It must
+ * be into a buffer that no command of the compute queue uses meanwhile, not even another part of it:
+ * OpenCL leaves undefined what happens then. */
+CLV_CHECK enum clv_err clv_upload_write(struct clv_device *dev, struct clv_buffer *dst, size_t off,
+                                        const void *src, size_t bytes, const struct clv_mark *after,
+                                        int profile_id);
+/* Event after all uploads so far; flushes their queue. */
+CLV_CHECK enum clv_err clv_upload_mark(struct clv_device *dev, struct clv_mark **ret);
+/* Host memory for transfers, zeroed, NULL when out of memory: pinned where uploads are apart, for a copy
+ * to or from other memory may keep the host waiting; ordinary memory where that is not to be had. To be
+ * freed before the device closes, with no transfer in flight; NULL is ignored. */
+void *clv_host_alloc(struct clv_device *dev, size_t bytes);
+void clv_host_free(struct clv_device *dev, void *memory);
 
 /* ---- GEMM through CLBlast ---- */
 /* Row-major C[m,n] = alpha * op(A) op(B) + beta * C; offsets and leading dimensions in elements. */
@@ -168,7 +190,7 @@ void clv_profile_reset(struct clv_device *dev);
 /* One command's times on the device's clock. */
 struct clv_profile_time { int id; uint64_t begin_ns, end_ns; };
 /* Whoever wants every command instead of the sums: from now on `take` gets the times in the order of
- * the queue, and clv_profile_collect() nothing. It is called by clv_profile_poll(), and by the queue's
+ * their enqueueing, and clv_profile_collect() nothing. It is called by clv_profile_poll(), and by the queue's
  * functions when too many commands wait to be read; what it returns ends that call. NULL ends it. */
 typedef enum clv_err clv_profile_take_fn(void *priv, const struct clv_profile_time *t);
 void clv_profile_send(struct clv_device *dev, clv_profile_take_fn *take, void *priv);

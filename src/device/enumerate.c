@@ -157,7 +157,7 @@ static uint32_t device_features(cl_device_id id, const struct clv_device_info *i
         f |= CLV_FEAT_SUBGROUPS;
     if (device_uint(id, CL_DEVICE_LOCAL_MEM_TYPE) == CL_LOCAL)
         f |= CLV_FEAT_LOCAL;
-    if (device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY))
+    if (info->type == CLV_DEVICE_CPU || device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY))
         f |= CLV_FEAT_UNIFIED;
     if (info->type == CLV_DEVICE_CPU && is_clang(info->platform_name))
         f |= CLV_FEAT_MIN_VECTOR_WIDTH;

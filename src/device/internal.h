@@ -63,6 +63,7 @@ struct clv_profile {
     void *take_priv;
 };
 
+struct clv_pinned;
 struct clv_device {
     struct clv_context *ctx;
     struct clv_arena arena;      /* the strings of info */
@@ -71,6 +72,8 @@ struct clv_device {
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;    /* in order, all compute */
+    cl_command_queue uploads;  /* in order, beside it; NULL = the device shares the host's memory */
+    struct clv_pinned *pinned; /* host memory that it reads and writes by itself */
     bool profiling;
     bool is_trusted;           /* its compiler builds in this process without a trial (trial.c) */
     bool is_pocl;              /* its cache is ours to guard */
@@ -140,7 +143,17 @@ struct clv_str;
 /* The first message to a worker: which device to open. pocl_dir may be NULL. */
 void clv_build_hello(const struct clv_device *dev, const char *pocl_dir, struct clv_str *s);
 
+/* ---- upload.c ---- */
+/* Makes the queue for uploads, where the masked features say that the device has memory of its own. */
+CLV_CHECK enum clv_err clv_upload_open(struct clv_device *dev);
+
 /* ---- mark.c ---- */
+struct clv_mark {
+    cl_event event;
+};
+/* Event after everything in this queue; flushes it. */
+CLV_CHECK enum clv_err clv_mark_create(struct clv_device *dev, cl_command_queue queue,
+                                       struct clv_mark **ret);
 /* Waits for one event without using up a processor; `who` names it in the error. */
 CLV_CHECK enum clv_err clv_event_wait(struct clv_device *dev, cl_event event, const char *who);
 

@@ -1,13 +1,9 @@
-/* Points in the compute queue that the host can wait for. Waiting never spins: NVIDIA's and Intel's
+/* Points in a queue that the host can wait for. Waiting never spins: NVIDIA's and Intel's
  * clFinish() keep a processor busy, which the decoder threads need. */
 #include "device/internal.h"
 #include "base/util.h"
 #include <stdlib.h>
 #include <time.h>
-
-struct clv_mark {
-    cl_event event;
-};
 
 enum { SLEEP_FIRST_NS = 5000, SLEEP_MAX_NS = 200000 };
 
@@ -47,22 +43,28 @@ enum clv_err clv_event_wait(struct clv_device *dev, cl_event event, const char *
     return poll_event(dev, event, who);
 }
 
-enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret)
+enum clv_err clv_mark_create(struct clv_device *dev, cl_command_queue queue, struct clv_mark **ret)
 {
     struct clv_error *err = &dev->ctx->err;
     struct clv_mark *m = calloc(1, sizeof(*m));
     if (!m)
         return clv_fail_nomem(err, "a mark");
     enum clv_err e = CLV_CL(err, dev->info.name,
-                            clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, &m->event));
+                            clEnqueueMarkerWithWaitList(queue, 0, NULL, &m->event));
+    /* Whoever waits, the host or another queue, would wait for ever for what was never sent off. */
     if (!e)
-        e = clv_queue_flush(dev);
+        e = CLV_CL(err, dev->info.name, clFlush(queue));
     if (e) {
         clv_mark_destroy(&m);
         return e;
     }
     *ret = m;
     return CLV_OK;
+}
+
+enum clv_err clv_queue_mark(struct clv_device *dev, struct clv_mark **ret)
+{
+    return clv_mark_create(dev, dev->queue, ret);
 }
 
 enum clv_err clv_mark_wait(struct clv_device *dev, struct clv_mark *m)
@@ -85,14 +87,24 @@ enum clv_err clv_queue_flush(struct clv_device *dev)
     return CLV_CL(&dev->ctx->err, dev->info.name, clFlush(dev->queue));
 }
 
-enum clv_err clv_queue_finish(struct clv_device *dev)
+static enum clv_err finish(struct clv_device *dev, cl_command_queue queue)
 {
     struct clv_mark *m = NULL;
-    enum clv_err e = clv_queue_mark(dev, &m);
+    enum clv_err e = clv_mark_create(dev, queue, &m);
     if (!e)
         e = clv_mark_wait(dev, m);
     clv_mark_destroy(&m);
+    return e;
+}
+
+enum clv_err clv_queue_finish(struct clv_device *dev)
+{
+    enum clv_err e = dev->uploads ? finish(dev, dev->uploads) : CLV_OK;
+    if (!e)
+        e = finish(dev, dev->queue);
     /* Callers free what the device may still use: after a failure nothing but the real thing will do. */
+    if (e && dev->uploads)
+        (void)clFinish(dev->uploads);
     if (e)
         (void)clFinish(dev->queue);
     return e;

@@ -1,4 +1,4 @@
-/* Enqueues on the compute queue. Nothing in here waits, except where its name says so. */
+/* Enqueues on the compute queue (upload.c: on the other one). Nothing in here waits, except where its name says so. */
 #include "device/internal.h"
 #include <assert.h>
 
@@ -28,6 +28,14 @@ enum clv_err clv_queue_fill(struct clv_device *dev, struct clv_buffer *dst, size
                    clEnqueueFillBuffer(dev->queue, dst->mem, wide, size, off, bytes, 0, NULL,
                                        clv_profile_slot(dev, profile_id, &event))));
     return clv_profile_add(dev, profile_id, NULL, event);
+}
+
+enum clv_err clv_queue_copy(struct clv_device *dev, struct clv_buffer *src, struct clv_buffer *dst,
+                            size_t bytes, const struct clv_mark *after)
+{
+    return CLV_CL(&dev->ctx->err, "copying a buffer",
+                  clEnqueueCopyBuffer(dev->queue, src->mem, dst->mem, 0, 0, bytes, after != NULL,
+                                      after ? &after->event : NULL, NULL));
 }
 
 enum clv_err clv_queue_write(struct clv_device *dev, struct clv_buffer *dst, size_t off,

@@ -22,6 +22,7 @@ struct clv_ring_entry {
     uint32_t *state;                 /* step state and sample indices */
     float *targets, *output, *loss;
     uint32_t *flags;                 /* of the checks; NULL without */
+    struct clv_mark *uploaded;       /* its samples have landed; NULL = they came by the compute queue */
     struct clv_mark *mark;           /* NULL = nothing in flight */
     bool valid;                      /* results of the last submission are there to be waited for */
 };
@@ -44,6 +45,8 @@ struct clv_plan {
     struct clv_tensor *flags;        /* U32, one per check; NULL without check_finite */
     struct clv_finite_check *checks; /* in order of execution */
     int n_checks, cap_checks;
+    struct clv_buffer *landing;      /* as many bytes as staging; NULL = samples are uploaded to staging */
+    struct clv_mark *taken;          /* what last landed was copied to staging; NULL = `landing` is free */
     struct clv_plan_map map;
     struct clv_separate separate;
     struct clv_plan_memory memory;

@@ -43,16 +43,31 @@ static enum clv_err make_io_buffer(struct clv_plan *p, struct clv_tensor *t)
     return clv_buffer_create(p->dev, bytes, &t->buffer);
 }
 
+/* Where the samples of one step land while those of the step before are still read. */
+static enum clv_err make_landing(struct clv_plan *p)
+{
+    const size_t bytes = (size_t)clv_tensor_bytes(p->staging);
+    if (!clv_upload_is_apart(p->dev))
+        return CLV_OK;
+    p->memory.io += bytes;
+    return p->params.dry ? CLV_OK : clv_buffer_create(p->dev, bytes, &p->landing);
+}
+
+static void *host_copy(struct clv_plan *p, const struct clv_tensor *t)
+{
+    return clv_host_alloc(p->dev, (size_t)clv_tensor_bytes(t));
+}
+
 static enum clv_err make_ring(struct clv_plan *p)
 {
     for (int i = 0; i < CLV_PLAN_RING; i++) {
         struct clv_ring_entry *r = &p->ring[i];
-        r->slot = calloc(1, (size_t)clv_tensor_bytes(p->staging));
-        r->state = calloc(1, (size_t)clv_tensor_bytes(p->state));
-        r->targets = calloc(1, (size_t)clv_tensor_bytes(p->targets));
-        r->output = calloc(1, (size_t)clv_tensor_bytes(p->output));
-        r->loss = p->loss ? calloc(1, (size_t)clv_tensor_bytes(p->loss)) : NULL;
-        r->flags = p->flags ? calloc(1, (size_t)clv_tensor_bytes(p->flags)) : NULL;
+        r->slot = host_copy(p, p->staging);
+        r->state = host_copy(p, p->state);
+        r->targets = host_copy(p, p->targets);
+        r->output = host_copy(p, p->output);
+        r->loss = p->loss ? host_copy(p, p->loss) : NULL;
+        r->flags = p->flags ? host_copy(p, p->flags) : NULL;
         if (!r->slot || !r->state || !r->targets || !r->output || (p->loss && !r->loss) ||
             (p->flags && !r->flags))
             return clv_fail_nomem(clv_device_error(p->dev), "the plan's staging memory");
@@ -74,6 +89,7 @@ static enum clv_err build(struct clv_plan *p)
     CLV_TRY(make_io_buffer(p, p->targets));
     if (p->flags)
         CLV_TRY(make_io_buffer(p, p->flags));
+    CLV_TRY(make_landing(p));
     p->memory.store = p->store->bytes + p->store->dry_bytes;
     p->memory.peak = p->memory.activations + p->memory.store + p->memory.io;
     if (p->params.dry)
@@ -109,17 +125,18 @@ void clv_plan_destroy(struct clv_plan **plan)
     clv_plan_drain(p); /* commands in flight use the ring's memory */
     for (int i = 0; i < CLV_PLAN_RING; i++) {
         struct clv_ring_entry *r = &p->ring[i];
-        free(r->slot);
-        free(r->state);
-        free(r->targets);
-        free(r->output);
-        free(r->loss);
-        free(r->flags);
+        clv_host_free(p->dev, r->slot);
+        clv_host_free(p->dev, r->state);
+        clv_host_free(p->dev, r->targets);
+        clv_host_free(p->dev, r->output);
+        clv_host_free(p->dev, r->loss);
+        clv_host_free(p->dev, r->flags);
     }
     struct clv_tensor *const io[] = {p->staging, p->state, p->targets, p->flags};
     for (size_t i = 0; i < CLV_COUNT(io); i++)
         if (io[i])
             clv_buffer_destroy(&io[i]->buffer);
+    clv_buffer_destroy(&p->landing);
     clv_separate_finish(&p->separate);
     clv_plan_map_finish(&p->map);
     clv_steps_finish(&p->steps);
@@ -132,6 +149,8 @@ void clv_plan_destroy(struct clv_plan **plan)
 }
 
 const struct clv_steps *clv_plan_steps(const struct clv_plan *p) { return &p->steps; }
+
+int clv_plan_upload_id(const struct clv_plan *p) { return p->steps.n; }
 
 const struct clv_choices *clv_plan_choices(const struct clv_plan *p) { return &p->choices; }
 

@@ -56,6 +56,8 @@ CLV_CHECK enum clv_err clv_plan_create(struct clv_device *dev, const struct clv_
 void clv_plan_destroy(struct clv_plan **p);
 
 const struct clv_steps *clv_plan_steps(const struct clv_plan *p);
+/* Profiling, the device knows each step by its index and the upload of samples by this number. */
+int clv_plan_upload_id(const struct clv_plan *p);
 /* What was chosen for each contraction; owned by the plan (contract/selection.h). */
 const struct clv_choices *clv_plan_choices(const struct clv_plan *p);
 struct clv_plan_memory clv_plan_get_memory(const struct clv_plan *p);

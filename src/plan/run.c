@@ -1,4 +1,4 @@
-/* One submission: uploads, steps, read-back, mark. Host memory of a ring entry belongs to the queue
+/* One submission: uploads, steps, read-back, mark. Host memory of a ring entry belongs to the queues
  * from submit to wait. */
 #include "plan/internal.h"
 
@@ -14,7 +14,7 @@ static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struc
     uint32_t *index = r->state + sizeof *state / sizeof *index;
     *state = *st;
     state->inv_n = 1.f / (float)st->n;
-    state->slot = 0; /* one device slot: the queue is in order */
+    state->slot = 0; /* whatever the next samples land in, the steps read these in one place */
     for (int i = 0; i < p->params.batch; i++)
         index[i] = i >= st->n ? 0 : sample_index ? sample_index[i] : (uint32_t)i;
     const size_t row = (size_t)clv_shape_count(p->graph->output->shape) * sizeof *targets;
@@ -22,14 +22,35 @@ static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struc
         memcpy(r->targets, targets, row * (size_t)st->n);
 }
 
-static enum clv_err upload(struct clv_plan *p, const struct clv_ring_entry *r,
-                           const struct clv_upload *up)
+static enum clv_err upload_samples(struct clv_plan *p, const struct clv_ring_entry *r,
+                                   const struct clv_upload *up)
 {
+    struct clv_buffer *to = p->landing ? p->landing : p->staging->buffer;
+    const int id = clv_plan_upload_id(p);
     if (up->bytes)
-        CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, 0, r->slot, up->bytes));
+        CLV_TRY(clv_upload_write(p->dev, to, 0, r->slot, up->bytes, p->taken, id));
     if (up->behind)
-        CLV_TRY(clv_queue_write(p->dev, p->staging->buffer, up->bytes, up->behind,
-                                up->behind_bytes));
+        CLV_TRY(clv_upload_write(p->dev, to, up->bytes, up->behind, up->behind_bytes, p->taken, id));
+    return CLV_OK;
+}
+
+/* From `landing` to where the steps read them: then the next ones may land, while these steps run. */
+static enum clv_err take_samples(struct clv_plan *p, struct clv_ring_entry *r,
+                                 const struct clv_upload *up)
+{
+    const size_t bytes = up->bytes + (up->behind ? up->behind_bytes : 0);
+    if (!p->landing || !bytes)
+        return CLV_OK;
+    CLV_TRY(clv_upload_mark(p->dev, &r->uploaded));
+    CLV_TRY(clv_queue_copy(p->dev, p->landing, p->staging->buffer, bytes, r->uploaded));
+    clv_mark_destroy(&p->taken);
+    return clv_queue_mark(p->dev, &p->taken);
+}
+
+static enum clv_err upload(struct clv_plan *p, struct clv_ring_entry *r, const struct clv_upload *up)
+{
+    CLV_TRY(upload_samples(p, r, up));
+    CLV_TRY(take_samples(p, r, up));
     CLV_TRY(clv_queue_write(p->dev, p->state->buffer, 0, r->state, (size_t)clv_tensor_bytes(p->state)));
     return clv_queue_write(p->dev, p->targets->buffer, 0, r->targets,
                            (size_t)clv_tensor_bytes(p->targets));
@@ -58,12 +79,35 @@ static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r,
     return clv_queue_mark(p->dev, &r->mark);
 }
 
+/* After a failure: waits for what is in flight in either queue, keeping the text. Marks that failed would
+ * make every later command fail that waits for them. */
+static void settle(struct clv_plan *p)
+{
+    struct clv_error *err = clv_device_error(p->dev);
+    const struct clv_error saved = *err;
+    if (clv_queue_finish(p->dev))
+        *err = saved;
+    clv_mark_destroy(&p->taken);
+}
+
+static void forget(struct clv_ring_entry *r)
+{
+    clv_mark_destroy(&r->uploaded);
+    clv_mark_destroy(&r->mark);
+    r->valid = false;
+}
+
+/* The steps wait for the upload, but of its failure they only know that there was one. */
 static enum clv_err wait_entry(struct clv_plan *p, struct clv_ring_entry *r)
 {
     if (!r->mark)
         return CLV_OK;
-    const enum clv_err err = clv_mark_wait(p->dev, r->mark);
-    clv_mark_destroy(&r->mark);
+    enum clv_err err = r->uploaded ? clv_mark_wait(p->dev, r->uploaded) : CLV_OK;
+    if (!err)
+        err = clv_mark_wait(p->dev, r->mark);
+    if (err)
+        settle(p);
+    forget(r);
     r->valid = !err;
     return err;
 }
@@ -88,8 +132,8 @@ enum clv_err clv_plan_submit(struct clv_plan *p, int slot, const struct clv_uplo
     fill_entry(p, r, st, sample_index, targets);
     const enum clv_err err = enqueue(p, r, up);
     if (err) { /* what was enqueued before the fault still reads the entry */
-        const enum clv_err ignored = clv_queue_finish(p->dev);
-        (void)ignored;
+        settle(p);
+        forget(r);
     }
     r->valid = !err;
     return err;
@@ -108,12 +152,9 @@ enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output, c
 
 void clv_plan_drain(struct clv_plan *p)
 {
-    const enum clv_err ignored = clv_queue_finish(p->dev);
-    (void)ignored;
-    for (int i = 0; i < CLV_PLAN_RING; i++) {
-        clv_mark_destroy(&p->ring[i].mark);
-        p->ring[i].valid = false;
-    }
+    settle(p);
+    for (int i = 0; i < CLV_PLAN_RING; i++)
+        forget(&p->ring[i]);
 }
 
 enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad, float *host)

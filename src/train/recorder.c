@@ -19,7 +19,7 @@ struct clv_recorder {
     int last_id;                     /* of a submission; the next one begins where ids fall */
     uint64_t submissions;            /* of the training plan that were seen */
     bool warm;                       /* the first step has ended */
-    double device_seconds, seconds, cpu_seconds;
+    double device_seconds, upload_seconds, seconds, cpu_seconds;
     double loop_begin, cpu_begin;    /* while the loop runs */
 };
 
@@ -30,12 +30,27 @@ static bool keeps(const struct clv_recorder *r, uint64_t step)
 
 /* ---- the device ---- */
 
+/* Uploads come before the steps that read them, and perhaps among those of the submission before. */
+static void take_upload(struct clv_recorder *r, double begin, double seconds)
+{
+    const uint64_t step = r->training ? r->first_step + r->submissions + 1 : r->t->step;
+    if (r->training)
+        r->upload_seconds += seconds;
+    if (keeps(r, step))
+        clv_trace_add(&r->trace, &(struct clv_trace_event){
+            .row = CLV_TRACE_UPLOADS, .number = step, .begin = begin, .end = begin + seconds});
+}
+
 static enum clv_err take(void *priv, const struct clv_profile_time *time)
 {
     struct clv_recorder *r = priv;
     const double seconds = (double)(time->end_ns - time->begin_ns) * 1e-9;
     const double begin = (double)((int64_t)time->begin_ns + r->clock_ns) * 1e-9;
     uint64_t step = r->t->step;
+    if (time->id == clv_plan_upload_id(r->t->plan[r->training])) {
+        take_upload(r, begin, seconds);
+        return CLV_OK;
+    }
     if (r->training) {
         r->submissions += time->id <= r->last_id;
         r->last_id = time->id;
@@ -58,7 +73,7 @@ enum clv_err clv_recorder_poll(struct clv_recorder *r, bool training)
     CLV_TRY(clv_profile_poll(r->t->dev));
     if (!r->warm && r->submissions) { /* some drivers compile at the first launch */
         r->warm = true;
-        r->device_seconds = r->seconds = r->cpu_seconds = 0;
+        r->device_seconds = r->upload_seconds = r->seconds = r->cpu_seconds = 0;
         clv_recorder_begin(r);
     }
     return CLV_OK;
@@ -102,6 +117,7 @@ struct clv_fit_profile clv_recorder_report(struct clv_recorder *r)
     const struct clv_timing *rows = clv_profile_table_rows(r->table, &n);
     return (struct clv_fit_profile){.steps = rows, .n_steps = (size_t)n, .runs = r->submissions,
                                     .seconds = r->seconds, .device_seconds = r->device_seconds,
+                                    .upload_seconds = r->upload_seconds,
                                     .host_cpu_seconds = r->cpu_seconds, .device = r->t->dev};
 }
 
@@ -110,6 +126,8 @@ static const char *name(const void *priv, enum clv_trace_row row, int what)
     const struct clv_recorder *r = priv;
     if (row == CLV_TRACE_EPOCHS || row == CLV_TRACE_LOOP)
         return span_names[what];
+    if (row == CLV_TRACE_UPLOADS)
+        return "samples";
     return clv_plan_steps(r->t->plan[row == CLV_TRACE_TRAINING])->step[what].label;
 }
 

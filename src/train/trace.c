@@ -55,7 +55,7 @@ static void add_name(struct clv_str *out, const char *kind, int process, int row
 static void add_head(struct clv_str *out, const struct clv_trace *t, const struct clv_trace_facts *facts)
 {
     static const char *const rows[CLV_TRACE_ROWS] = {"epochs", "loop", "training steps",
-                                                     "evaluation steps"};
+                                                     "evaluation steps", "uploads"};
     clv_str_add(out, "{\"displayTimeUnit\":\"ms\",\n\"otherData\":{\"program\":\"clavicle\",\"version\":");
     add_text(out, clv_version());
     const struct {

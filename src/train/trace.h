@@ -14,6 +14,7 @@ enum clv_trace_row {
     CLV_TRACE_LOOP,       /* host: what the loop does for each step */
     CLV_TRACE_TRAINING,   /* device: steps of the training plan */
     CLV_TRACE_EVALUATION, /* device: steps of the evaluation plan */
+    CLV_TRACE_UPLOADS,    /* device: samples of either plan on their way in */
     CLV_TRACE_ROWS,
 };
 

@@ -19,7 +19,7 @@ EVENT_KEYS = {
            ['val_loss', 'val_accuracy', 'val_auc', 'val_f1', 'stop_reason', 'run', 'steps', 'monitor',
             'best_epoch', 'best_value', 'ignored', 'bad'],
     'profile': ['event', 'epoch', 'epochs', 'learning_rate', 'seconds', 'runs', 'training_seconds', 'device_seconds',
-                'device_share', 'host_cpu_seconds', 'host_cpu_share', 'steps'],
+                'device_share', 'upload_seconds', 'host_cpu_seconds', 'host_cpu_share', 'steps'],
 }
 STEP_KEYS = ['what', 'group', 'pass', 'variant', 'params', 'runs', 'total_s', 'median_s', 'low_s', 'high_s', 'best_s',
              'flops', 'bytes_read', 'bytes_written', 'memory_s', 'gflops', 'gbytes_per_s', 'ceiling_fraction', 'bound']
@@ -65,7 +65,7 @@ def profile(tmp):
     assert config[0] == config[1], 'the run records how it was watched'
     trace = json.loads(read(tmp + '/run/trace.json'))
     rows = {x['tid'] for x in trace['traceEvents'] if x['ph'] == 'X'}
-    assert rows == {0, 1, 2, 3} and trace['otherData']['steps'] == 6, rows
+    assert rows == {0, 1, 2, 3, 4} and trace['otherData']['steps'] == 6, rows
     assert sorted(os.listdir(tmp + '/run')) == sorted(RUN_FILES + ['trace.json'])
 
 

@@ -177,6 +177,24 @@ static const struct clv_source twice = {
 /* Static, since a run that fails may leave transfers in flight. */
 static int sent = 21, received;
 
+/* From host memory by way of a to b, each waiting for the other queue. */
+static enum clv_err use_uploads(struct clv_device *dev, struct clv_buffer *a, struct clv_buffer *b, void *host)
+{
+    struct clv_mark *before = NULL, *landed = NULL;
+    enum clv_err e = clv_queue_mark(dev, &before);
+    if (!e)
+        e = clv_upload_write(dev, a, 0, host, sizeof(int), before, 0);
+    if (!e)
+        e = clv_upload_mark(dev, &landed);
+    if (!e)
+        e = clv_queue_copy(dev, a, b, sizeof(int), landed);
+    if (!e)
+        e = clv_queue_finish(dev);
+    clv_mark_destroy(&before);
+    clv_mark_destroy(&landed);
+    return e;
+}
+
 static enum clv_err use_device(struct clv_device *dev, struct clv_buffer *a, struct clv_buffer *b,
                                struct clv_kernel *k)
 {
@@ -208,8 +226,18 @@ static enum clv_err run(struct clv_context *ctx, const struct clv_device_params 
         e = clv_buffer_create(dev, 64, &b);
     if (!e)
         e = clv_kernel_create(dev, &twice, "twice", "", "fault", &k);
+    int *host = e ? NULL : clv_host_alloc(dev, sizeof(int));
+    if (host) {
+        *host = sent;
+        e = use_uploads(dev, a, b, host);
+    }
     if (!e)
         e = use_device(dev, a, b, k);
+    if (e) { /* which the upload may still be in */
+        const enum clv_err ignored = clv_queue_finish(dev);
+        (void)ignored;
+    }
+    clv_host_free(dev, host);
     clv_kernel_destroy(&k);
     clv_buffer_destroy(&a);
     clv_buffer_destroy(&b);
@@ -267,6 +295,14 @@ Test(fault, each_call_with_a_cache)
     cr_expect_gt(try_all(dir, &p, false, false), 30);
     cr_expect_gt(try_all(dir, &p, true, false), 30);
     tmp_remove(dir);
+}
+
+Test(fault, each_call_of_two_queues)
+{
+    const struct clv_device_params p = {.profile = true, .caps = "no-unified"};
+    need_device();
+    cr_expect_gt(try_all(NULL, &p, false, false), 40);
+    cr_expect_gt(try_all(NULL, &p, true, false), 40);
 }
 
 Test(fault, each_query_of_a_device)

@@ -137,7 +137,7 @@ Test(caps, profiles_stand_for_lists)
     struct clv_caps_mask m, list;
     struct clv_error err = {0};
     cr_assert_eq(clv_caps_parse("profile=wave64,no-fp16", &m, &err), CLV_OK);
-    cr_assert_eq(clv_caps_parse("gpu,local=64K,wg=256,no-fp16", &list, &err), CLV_OK);
+    cr_assert_eq(clv_caps_parse("gpu,no-unified,local=64K,wg=256,no-fp16", &list, &err), CLV_OK);
     cr_expect_eq(m.gpu_path, list.gpu_path);
     cr_expect_eq(m.local_bytes, list.local_bytes);
     cr_expect_eq(m.max_work_group, list.max_work_group);

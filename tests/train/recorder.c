@@ -4,6 +4,7 @@
 #include "plan/plan.h"
 #include "rig.h"
 #include "train/recorder.h"
+#include "train/trace.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -76,18 +77,18 @@ static char *trace_path(const char *name)
 }
 
 /* Counts the events of each row and sees that none begins before the one ahead of it has ended. */
-static json_t *read_trace(const char *path, int rows[4])
+static json_t *read_trace(const char *path, int rows[CLV_TRACE_ROWS])
 {
     struct clv_error err = {0};
     json_t *o = NULL;
     const json_t *e;
     size_t i;
-    double ended[4] = {0};
+    double ended[CLV_TRACE_ROWS] = {0};
     cr_assert_eq(clv_json_load(path, &o, &err), CLV_OK, "%s", err.text);
     json_array_foreach(json_object_get(o, "traceEvents"), i, e) {
         const char *ph = json_string_value(json_object_get(e, "ph"));
         const json_int_t row = json_integer_value(json_object_get(e, "tid"));
-        cr_assert(json_is_string(json_object_get(e, "name")) && ph && row >= 0 && row < 4);
+        cr_assert(json_is_string(json_object_get(e, "name")) && ph && row >= 0 && row < CLV_TRACE_ROWS);
         if (*ph != 'X')
             continue;
         const double ts = json_number_value(json_object_get(e, "ts"));
@@ -110,7 +111,7 @@ Test(recorder, times_every_step_and_changes_nothing)
     struct setting plain = begin(false), timed = begin(true);
     struct seen seen = {.t = timed.t, .runs = 3 * BATCHES};
     char *path = trace_path("recorder");
-    int rows[4] = {0};
+    int rows[CLV_TRACE_ROWS] = {0};
     ok(plain.r.ctx, fit(&plain, &(struct clv_fit_params){.epochs = 3}));
     ok(timed.r.ctx, fit(&timed, &(struct clv_fit_params){.epochs = 3, .profile = true, .trace = path,
                                                          .on_event = on_event, .priv = &seen}));
@@ -126,6 +127,7 @@ Test(recorder, times_every_step_and_changes_nothing)
     cr_expect_eq(rows[1], 3 * 3 * BATCHES, "%d: batch, submit and wait of each step", rows[1]);
     cr_expect_eq(rows[2], 3 * BATCHES * training);
     cr_expect(rows[3] > 0 && rows[3] <= 3 * BATCHES * evaluation, "%d evaluation steps", rows[3]);
+    cr_expect(rows[4] > 3 * BATCHES && rows[4] <= 2 * 3 * BATCHES, "%d uploads of both plans", rows[4]);
     cr_expect_eq(fact(trace, "steps"), 3 * BATCHES);
     cr_expect_eq(fact(trace, "steps_kept"), 3 * BATCHES);
     json_decref(trace);
@@ -139,7 +141,7 @@ Test(recorder, a_long_training_keeps_its_first_steps)
 {
     struct setting s = begin(true);
     char *path = trace_path("recorder-long");
-    int rows[4] = {0}, epochs = CLV_RECORDER_STEPS / BATCHES + 3;
+    int rows[CLV_TRACE_ROWS] = {0}, epochs = CLV_RECORDER_STEPS / BATCHES + 3;
     ok(s.r.ctx, fit(&s, &(struct clv_fit_params){.epochs = epochs, .trace = path}));
     json_t *trace = read_trace(path, rows);
     cr_expect_eq(rows[0], 2 * epochs);
