@@ -30,7 +30,7 @@ struct clv_doctor_row {
     double error;        /* the largest difference as a part of what is allowed there: above 1 is wrong;
                           * infinite when something is not a number */
     int compared;        /* numbers */
-    double seconds;      /* builds included */
+    double seconds;      /* of this process: what workers build before the ops' cases is in the summary's alone */
     enum clv_err code;   /* FAILED: why */
     const char *text;    /* what is wrong, why it failed or was skipped; "" when it passed */
 };
@@ -38,7 +38,8 @@ struct clv_doctor_row {
 struct clv_doctor_params {
     const char *group; /* only this one; NULL = all */
     bool clblast;      /* CLBlast's GEMM on CPU devices, too, where its kernels take a minute to build */
-    /* Called before a case with what it is, and after it with what came of it. May be NULL. */
+    /* Called before a case with what it is, or with the progress of builds ("building 5 of 190 kernels"), and after
+     * a case with what came of it. May be NULL. */
     void (*on_case)(void *priv, const char *what);
     void (*on_row)(void *priv, const struct clv_doctor_row *row);
     void *priv;

@@ -138,6 +138,18 @@ CLV_CHECK enum clv_err clv_check_run(struct clv_device *dev, const struct clv_ch
                                      const struct clv_check_options *options,
                                      struct clv_check_result *result);
 
+/* What several runs are going to launch: gathered first, then built side by side by worker processes, then the
+ * cases are run. Nothing in here is an error: what was not built is built, and what is wrong found, by the run. */
+struct clv_check_kernels {
+    struct clv_steps *steps; /* [cap], owned; zeroed in the beginning */
+    size_t n, cap;
+};
+void clv_check_kernels_add(struct clv_check_kernels *k, struct clv_device *dev,
+                           const struct clv_check *check, const struct clv_check_case *c,
+                           const char *variant, const struct clv_check_options *options);
+/* Empties *k. */
+void clv_check_kernels_build(struct clv_check_kernels *k, struct clv_device *dev);
+
 /* All cases x variants of an op that `flags` selects (0 = all but CLV_CHECK_BENCH; else cases that have
  * one of the flags). Calls report for each; stops at the first error. */
 CLV_CHECK enum clv_err

@@ -53,11 +53,21 @@ struct clv_check_job {
     struct clv_check_result *result;
 };
 
+/* ---- run.c ---- */
+/* NULL when out of memory; clv_check_finish() frees it. accumulate: 0, then 1 where clv_check_again() says so. */
+struct clv_check_job *clv_check_open(struct clv_device *dev, const struct clv_check *check,
+                                     const struct clv_check_case *c, const char *variant,
+                                     const struct clv_check_options *options, bool accumulate);
+bool clv_check_again(const struct clv_check_job *job);
+
 /* ---- setup.c: case -> graph -> tensors and steps ---- */
 CLV_CHECK enum clv_err clv_check_build(struct clv_check_job *job);
-/* Whether job->variant runs the tested node in that pass. */
+/* Whether job->variant runs the tested node in that pass; in any (no variant: true). */
 bool clv_check_supports(const struct clv_check_job *job, enum clv_pass pass);
+bool clv_check_supports_any(const struct clv_check_job *job);
 CLV_CHECK enum clv_err clv_check_lower(struct clv_check_job *job);
+/* Memory and kernels. */
+CLV_CHECK enum clv_err clv_check_bind(struct clv_check_job *job);
 void clv_check_finish(struct clv_check_job *job);
 
 /* Timed and not compared: no reference, nothing read back. */

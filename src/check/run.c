@@ -63,14 +63,14 @@ static enum clv_err compare(struct clv_check_job *job)
 static enum clv_err run_job(struct clv_check_job *job)
 {
     CLV_TRY(clv_check_build(job));
-    if (job->variant && !clv_check_supports(job, CLV_PASS_FORWARD) &&
-        !clv_check_supports(job, CLV_PASS_BACKWARD)) {
+    if (!clv_check_supports_any(job)) {
         job->result->status = CLV_CHECK_SKIPPED;
         snprintf(job->result->text, sizeof(job->result->text),
                  "variant %s does not run case '%s' on this device", job->variant, job->c->name);
         return CLV_OK;
     }
     CLV_TRY(clv_check_lower(job));
+    CLV_TRY(clv_check_bind(job));
     CLV_TRY(clv_check_fill(job));
     CLV_TRY(clv_check_execute(job));
     if (!clv_check_only_times(job))
@@ -80,6 +80,33 @@ static enum clv_err run_job(struct clv_check_job *job)
     return clv_check_measure(job);
 }
 
+struct clv_check_job *clv_check_open(struct clv_device *dev, const struct clv_check *check,
+                                     const struct clv_check_case *c, const char *variant,
+                                     const struct clv_check_options *options, bool accumulate)
+{
+    struct clv_check_job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return NULL;
+    job->dev = dev;
+    job->err = clv_device_error(dev);
+    job->check = check;
+    job->c = c;
+    job->variant = variant;
+    job->options = options ? *options : (struct clv_check_options){0};
+    if (!job->options.seed)
+        job->options.seed = 1;
+    /* Who asks for the schedule allows it, at the precision that is nearest to float's. */
+    if (!job->options.matrix_parts && variant && !strcmp(variant, clv_schedule_matrix.name))
+        job->options.matrix_parts = 2;
+    job->accumulate = accumulate;
+    return job;
+}
+
+bool clv_check_again(const struct clv_check_job *job)
+{
+    return !job->accumulate && job->training && !job->options.bench && !job->options.once;
+}
+
 enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check,
                            const struct clv_check_case *c, const char *variant,
                            const struct clv_check_options *options, struct clv_check_result *result)
@@ -87,26 +114,13 @@ enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check
     *result = (struct clv_check_result){.status = CLV_CHECK_PASSED};
     /* Twice: gradients overwrite what was there, then add to it. */
     for (int accumulate = 0; accumulate < 2; accumulate++) {
-        struct clv_check_job *job = calloc(1, sizeof(*job));
+        struct clv_check_job *job = clv_check_open(dev, check, c, variant, options, accumulate);
         if (!job)
             return clv_fail_nomem(clv_device_error(dev), "a check");
-        job->dev = dev;
-        job->err = clv_device_error(dev);
-        job->check = check;
-        job->c = c;
-        job->variant = variant;
-        job->options = options ? *options : (struct clv_check_options){0};
-        if (!job->options.seed)
-            job->options.seed = 1;
-        /* Who asks for the schedule allows it, at the precision that is nearest to float's. */
-        if (!job->options.matrix_parts && variant && !strcmp(variant, clv_schedule_matrix.name))
-            job->options.matrix_parts = 2;
-        job->accumulate = accumulate;
         job->result = result;
         const enum clv_err e = run_job(job);
-        const bool again = job->training && !job->options.bench && !job->options.once;
+        const bool again = clv_check_again(job);
         clv_check_finish(job);
-        free(job);
         if (e || result->status != CLV_CHECK_PASSED)
             return e;
         if (!again)

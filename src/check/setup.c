@@ -74,6 +74,12 @@ bool clv_check_supports(const struct clv_check_job *job, enum clv_pass pass)
     return false;
 }
 
+bool clv_check_supports_any(const struct clv_check_job *job)
+{
+    return !job->variant || clv_check_supports(job, CLV_PASS_FORWARD) ||
+           clv_check_supports(job, CLV_PASS_BACKWARD);
+}
+
 /* ---- tensors ---- */
 
 static struct clv_check_array *add_array(struct clv_check_job *job, const char *what,
@@ -298,6 +304,11 @@ enum clv_err clv_check_lower(struct clv_check_job *job)
         CLV_TRY(emit_pass(job, g->nodes[i], CLV_PASS_BACKWARD));
     if (job->training && !read_gradients(job))
         return clv_fail_nomem(job->err, "a check's tensors");
+    return CLV_OK;
+}
+
+enum clv_err clv_check_bind(struct clv_check_job *job)
+{
     CLV_TRY(clv_separate_bind(job->dev, &job->steps, &job->separate));
     return clv_steps_bind(job->dev, &job->steps);
 }
@@ -315,4 +326,5 @@ void clv_check_finish(struct clv_check_job *job)
     free(job->tensors);
     free(job->sample_index);
     clv_graph_destroy(&job->graph);
+    free(job);
 }

@@ -20,6 +20,7 @@ static enum clv_err emit_mask(struct clv_emit *e, const struct clv_contract *p, 
     if (!*ret)
         return CLV_ERR_NOMEM;
     const struct clv_emit_info info = {.node = p->node, .pass = pass, .what = "mask samples"};
+    const struct clv_group group = clv_contract_group(e->caps);
     return clv_emit_kernel(
         e, &info,
         &(struct clv_kernel_step){.source = &clv_cl_contract_gradient,
@@ -27,6 +28,7 @@ static enum clv_err emit_mask(struct clv_emit *e, const struct clv_contract *p, 
                                   .options = "",
                                   .dims = 2,
                                   .global = {(size_t)cols, (size_t)e->batch},
+                                  .local = {group.columns, group.rows},
                                   clv_args(CLV_IN(e->state), CLV_IN(src), CLV_OUT(*ret),
                                            CLV_I32(e->batch), CLV_I32(cols), CLV_I32(pitch))});
 }

@@ -10,6 +10,8 @@ enum {
     MAX_SLICES = 32,
     MAX_TILE = 4096, /* no schedule's tile is longer */
     MAX_PART_BYTES = 16 << 20, /* of all slices together: the second stage must stay cheap */
+    GROUP_COLUMNS = 16,
+    GROUP_ROWS = 4,
 };
 
 double clv_contract_flops(const struct clv_conv *c)
@@ -66,12 +68,19 @@ int clv_contract_slices(int64_t units, int64_t min_units, int64_t part_elements)
     return (int)CLV_MAX(n, 1);
 }
 
+struct clv_group clv_contract_group(const struct clv_caps *caps)
+{
+    const size_t columns = CLV_MIN((size_t)GROUP_COLUMNS, caps->max_work_group);
+    return (struct clv_group){columns, CLV_MIN((size_t)GROUP_ROWS, caps->max_work_group / columns)};
+}
+
 enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_contract *p)
 {
     if (p->act == CLV_ACT_LINEAR)
         return CLV_OK;
     const struct clv_emit_info info = aside(p, CLV_PASS_BACKWARD, "activation gradient");
     const int pixels = clv_y_height(p) * clv_y_width(p);
+    const struct clv_group group = clv_contract_group(e->caps);
     return clv_emit_kernel(
         e, &info,
         &(struct clv_kernel_step){.source = &clv_cl_contract_gradient,
@@ -79,6 +88,7 @@ enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_cont
                                   .options = "",
                                   .dims = 2,
                                   .global = {(size_t)p->conv.co, (size_t)e->batch * (size_t)pixels},
+                                  .local = {group.columns, group.rows},
                                   clv_args(CLV_IN(e->state), CLV_INOUT(p->dy), CLV_IN(p->y),
                                            CLV_I32(pixels), CLV_I32(p->conv.co),
                                            CLV_I32(clv_y_pitch(p, p->dy)),
@@ -92,6 +102,7 @@ static enum clv_err reduce_rows(struct clv_emit *e, const struct clv_emit_info *
                                 enum clv_act act, bool accumulate)
 {
     const int code = clv_contract_act_code(act);
+    const struct clv_group group = clv_contract_group(e->caps);
     const char *options = code ? clv_emit_options(e, "-DACT=%d", code) : "";
     if (!options)
         return CLV_ERR_NOMEM;
@@ -103,6 +114,7 @@ static enum clv_err reduce_rows(struct clv_emit *e, const struct clv_emit_info *
             .options = options,
             .dims = 2,
             .global = {(size_t)cols, (size_t)part->rows},
+            .local = {group.columns, group.rows},
             clv_args(CLV_IN(e->state), CLV_IN(part->t), CLV_IN(bias ? bias : part->t),
                      CLV_OUT_OR_ADD(target, accumulate), CLV_I32(part->rows), CLV_I32(cols),
                      CLV_I32(part->lanes), CLV_I32(part->slices), CLV_I32(pixels), CLV_I32(pitch),
@@ -129,6 +141,7 @@ enum clv_err clv_contract_reduce_weights(struct clv_emit *e, const struct clv_co
                                          const struct clv_part *part)
 {
     const struct clv_emit_info info = aside(p, CLV_PASS_BACKWARD, "backward weights sum");
+    const struct clv_group group = clv_contract_group(e->caps);
     /* Without a bias its place in the argument list is taken by dw, which the kernel leaves alone.
      */
     return clv_emit_kernel(
@@ -139,6 +152,7 @@ enum clv_err clv_contract_reduce_weights(struct clv_emit *e, const struct clv_co
             .options = "",
             .dims = 2,
             .global = {(size_t)p->conv.co, (size_t)part->rows},
+            .local = {group.columns, group.rows},
             clv_args(CLV_IN(part->t), CLV_OUT(p->dw), CLV_OUT(p->dbias ? p->dbias : p->dw),
                      CLV_I32(part->rows), CLV_I32(p->conv.co), CLV_I32(part->lanes),
                      CLV_I32(part->slices), CLV_I32(p->dbias != NULL))});

@@ -59,6 +59,10 @@ int clv_contract_slices(int64_t units, int64_t min_units, int64_t part_elements)
 
 /* For schedule.pools and .stores16: every problem that it supports. */
 bool clv_contract_takes_all(const struct clv_conv *c, enum clv_product product);
+/* Work-groups of passes with an item for each (column, row): of one size whatever the layer's is, because drivers
+ * that generate code at the first launch (PoCL) do so for each size. Items past the end do nothing. */
+struct clv_group { size_t columns, rows; };
+struct clv_group clv_contract_group(const struct clv_caps *caps);
 
 /* dy := dy * act'(y) in place; nothing for linear. */
 CLV_CHECK enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_contract *p);

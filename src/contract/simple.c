@@ -21,6 +21,7 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, co
 {
     (void)param;
     const struct clv_conv *c = &p->conv;
+    const struct clv_group group = clv_contract_group(e->caps);
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_FORWARD, "forward");
     const char *opts = options(e, p->act);
     if (!opts)
@@ -33,6 +34,7 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, co
             .options = opts,
             .dims = 3,
             .global = {(size_t)c->co, (size_t)c->oh * (size_t)c->ow, (size_t)e->batch},
+            .local = {group.columns, group.rows, 1},
             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_IN(p->bias ? p->bias : p->w),
                      CLV_OUT(p->y), CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->y)),
                      CLV_I32(c->groups), CLV_I32(p->bias != NULL),
@@ -43,6 +45,7 @@ static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const
 {
     (void)param;
     const struct clv_conv *c = &p->conv;
+    const struct clv_group group = clv_contract_group(e->caps);
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
     return clv_emit_kernel(
         e, &info,
@@ -52,6 +55,7 @@ static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const
             .options = "",
             .dims = 3,
             .global = {(size_t)c->ci, (size_t)c->ih * (size_t)c->iw, (size_t)e->batch},
+            .local = {group.columns, group.rows, 1},
             clv_args(
                 CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w), CLV_OUT_OR_ADD(p->dx, p->accumulate),
                 CLV_GEOMETRY(c, clv_x_pitch(p, p->dx), clv_y_pitch(p, p->dy)), CLV_I32(c->groups),
@@ -62,6 +66,7 @@ static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, co
 {
     (void)param;
     const struct clv_conv *c = &p->conv;
+    const struct clv_group group = clv_contract_group(e->caps);
     const int rows = (int)clv_conv_k(c) + 1;
     const int64_t elements = (int64_t)rows * c->co;
     const int64_t lines = (int64_t)e->batch * c->oh;
@@ -80,6 +85,7 @@ static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, co
                             .options = "",
                             .dims = 3,
                             .global = {(size_t)c->co, (size_t)rows, (size_t)slices},
+                            .local = {group.columns, group.rows, 1},
                             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(part),
                                      CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy)),
                                      CLV_I32(c->groups), CLV_I32(e->batch), CLV_I32(slices))}));

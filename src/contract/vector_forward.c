@@ -212,6 +212,7 @@ static enum clv_err emit_pack(struct clv_emit *e, const struct clv_contract *p,
                                        .pass = data ? CLV_PASS_BACKWARD : CLV_PASS_FORWARD,
                                        .what = data ? "pack filters, flipped" : "pack filters",
                                        .prepare = !data};
+    const struct clv_group group = clv_contract_group(e->caps);
     if (!panel)
         return CLV_ERR_NOMEM;
     *ret = panel;
@@ -223,6 +224,7 @@ static enum clv_err emit_pack(struct clv_emit *e, const struct clv_contract *p,
             .options = "",
             .dims = 3,
             .global = {(size_t)f->lanes, (size_t)rows, (size_t)f->blocks},
+            .local = {group.columns, group.rows, 1},
             clv_args(CLV_IN(p->w), CLV_IN(bias ? bias : p->w), CLV_OUT(panel), CLV_I32(f->lanes),
                      CLV_I32(c->kh), CLV_I32(c->kw), CLV_I32(c->ci), CLV_I32(c->co),
                      CLV_I32(job->base), CLV_I32(job->step_h), CLV_I32(job->step_w),

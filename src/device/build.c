@@ -32,8 +32,8 @@ struct builder {
     const char *pocl_dir; /* where PoCL's code is shared; NULL: no launches */
     struct job *job;
     size_t n_jobs;
-    const struct clv_buffer **buffer; /* by number in the messages */
-    size_t n_buffers;
+    const void **memory; /* by number in the messages */
+    size_t n_memory;
     struct clv_digest *marks; /* of the launches listed so far */
     size_t n_marks;
     unsigned kernels, begun;  /* for the progress line */
@@ -73,13 +73,13 @@ static bool wants_launch(const struct builder *b, const struct clv_build *k)
     return b->pocl_dir != NULL;
 }
 
-static uint32_t buffer_number(struct builder *b, const struct clv_buffer *buffer)
+static uint32_t memory_number(struct builder *b, const void *memory)
 {
-    for (size_t i = 0; i < b->n_buffers; i++)
-        if (b->buffer[i] == buffer)
+    for (size_t i = 0; i < b->n_memory; i++)
+        if (b->memory[i] == memory)
             return (uint32_t)i;
-    b->buffer[b->n_buffers] = buffer;
-    return (uint32_t)b->n_buffers++;
+    b->memory[b->n_memory] = memory;
+    return (uint32_t)b->n_memory++;
 }
 
 static void add_launch(struct builder *b, struct job *j, const struct clv_build *k,
@@ -99,8 +99,8 @@ static void add_launch(struct builder *b, struct job *j, const struct clv_build 
         const struct clv_build_arg *a = &k->args[i];
         const bool is_buffer = a->kind == CLV_BUILD_BUFFER;
         clv_wire_add_u32(s, a->kind);
-        clv_wire_add_u64(s, is_buffer ? a->buffer->bytes : a->bytes);
-        clv_wire_add_u64(s, is_buffer ? buffer_number(b, a->buffer) : a->value);
+        clv_wire_add_u64(s, a->bytes);
+        clv_wire_add_u64(s, is_buffer ? memory_number(b, a->memory) : a->value);
     }
     j->kernels++;
     j->weight += strlen(j->first->source->text);
@@ -244,8 +244,8 @@ static bool allocate(struct builder *b)
         args += (size_t)b->want[i].n_args;
     b->job = calloc(b->n, sizeof(*b->job));
     b->marks = calloc(b->n, sizeof(*b->marks));
-    b->buffer = calloc(args + 1, sizeof(*b->buffer));
-    return b->job && b->marks && b->buffer;
+    b->memory = calloc(args + 1, sizeof(*b->memory));
+    return b->job && b->marks && b->memory;
 }
 
 void clv_device_build(struct clv_device *dev, const struct clv_build *want, size_t n)
@@ -268,5 +268,5 @@ void clv_device_build(struct clv_device *dev, const struct clv_build *want, size
     }
     free(b.job);
     free(b.marks);
-    free(b.buffer);
+    free(b.memory);
 }

@@ -74,8 +74,8 @@ void clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const ch
 enum clv_build_arg_kind { CLV_BUILD_BUFFER, CLV_BUILD_VALUE, CLV_BUILD_LOCAL };
 struct clv_build_arg {
     enum clv_build_arg_kind kind;
-    const struct clv_buffer *buffer;  /* BUFFER */
-    size_t bytes;                     /* VALUE: 4 or 8; LOCAL */
+    const void *memory;               /* BUFFER: which, told apart by address alone */
+    size_t bytes;                     /* of a BUFFER, the same wherever it is named; VALUE: 4 or 8; LOCAL */
     uint64_t value;                   /* VALUE: in its first bytes */
 };
 struct clv_build {

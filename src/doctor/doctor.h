@@ -10,6 +10,7 @@ struct clv_doctor {
     const struct clv_doctor_params *params;
     struct clv_doctor_summary *summary;
     double begun; /* the case */
+    struct clv_check_kernels *kernels; /* while they are gathered */
 };
 
 /* A case begins. */

@@ -8,15 +8,14 @@
 #include <string.h>
 
 static enum clv_err run_case(struct clv_doctor *d, const struct clv_check *check, const struct clv_check_case *c,
-                             const char *variant, int winograd)
+                             const char *variant, const struct clv_check_options *options)
 {
-    const struct clv_check_options options = {.winograd = winograd};
     struct clv_check_result result;
     char name[40];
-    snprintf(name, sizeof name, winograd > 0 ? "%s %d" : "%s", variant ? variant : "", winograd);
+    snprintf(name, sizeof name, options->winograd > 0 ? "%s %d" : "%s", variant ? variant : "", options->winograd);
     struct clv_doctor_row row = {.group = check->op, .name = c->name, .variant = name, .text = ""};
     clv_doctor_begin(d, check->op, c->name, name);
-    const enum clv_err e = clv_check_run(d->dev, check, c, variant, &options, &result);
+    const enum clv_err e = clv_check_run(d->dev, check, c, variant, options, &result);
     if (e)
         return clv_doctor_end_failed(d, &row, e);
     row.status = result.status == CLV_CHECK_PASSED    ? CLV_DOCTOR_PASSED
@@ -29,6 +28,11 @@ static enum clv_err run_case(struct clv_doctor *d, const struct clv_check *check
     return CLV_OK;
 }
 
+static bool skips_clblast(const struct clv_doctor *d, const char *variant)
+{
+    return variant && !strcmp(variant, "clblast") && !d->params->clblast && !clv_device_caps(d->dev)->gpu_path;
+}
+
 static void skip_clblast(struct clv_doctor *d, const struct clv_check *check, const struct clv_check_case *c)
 {
     struct clv_doctor_row row = {.group = check->op, .name = c->name, .variant = "clblast",
@@ -38,22 +42,34 @@ static void skip_clblast(struct clv_doctor *d, const struct clv_check *check, co
     clv_doctor_end(d, &row);
 }
 
-static enum clv_err run_variant(struct clv_doctor *d, const struct clv_check *check, const struct clv_check_case *c,
-                                const char *variant)
+/* What becomes of a case with a variant. Nothing is run while there is a list of kernels: they are added to it. */
+static enum clv_err take_case(struct clv_doctor *d, const struct clv_check *check, const struct clv_check_case *c,
+                              const char *variant, int winograd)
 {
-    static const int tiles[] = {2, 4};
-    if (variant && !strcmp(variant, "clblast") && !d->params->clblast && !clv_device_caps(d->dev)->gpu_path) {
-        skip_clblast(d, check, c);
-        return CLV_OK;
-    }
-    if (!variant || strcmp(variant, "winograd"))
-        return run_case(d, check, c, variant, 0);
-    for (size_t i = 0; i < CLV_COUNT(tiles); i++)
-        CLV_TRY(run_case(d, check, c, variant, tiles[i]));
+    const struct clv_check_options options = {.winograd = winograd};
+    if (!d->kernels)
+        return run_case(d, check, c, variant, &options);
+    clv_check_kernels_add(d->kernels, d->dev, check, c, variant, &options);
     return CLV_OK;
 }
 
-static enum clv_err run_op(struct clv_doctor *d, const struct clv_check *check)
+static enum clv_err take_variant(struct clv_doctor *d, const struct clv_check *check, const struct clv_check_case *c,
+                                 const char *variant)
+{
+    static const int tiles[] = {2, 4};
+    if (skips_clblast(d, variant)) {
+        if (!d->kernels)
+            skip_clblast(d, check, c);
+        return CLV_OK;
+    }
+    if (!variant || strcmp(variant, "winograd"))
+        return take_case(d, check, c, variant, 0);
+    for (size_t i = 0; i < CLV_COUNT(tiles); i++)
+        CLV_TRY(take_case(d, check, c, variant, tiles[i]));
+    return CLV_OK;
+}
+
+static enum clv_err take_op(struct clv_doctor *d, const struct clv_check *check)
 {
     static const struct clv_variant none[] = {{0}, {0}};
     const struct clv_op *op = clv_op_find(check->op);
@@ -63,16 +79,36 @@ static enum clv_err run_op(struct clv_doctor *d, const struct clv_check *check)
         /* Views have no variants and are seen through their neighbours. */
         const struct clv_variant *v = op->variants ? op->variants : none;
         do
-            CLV_TRY(run_variant(d, check, &check->cases[i], v->name));
+            CLV_TRY(take_variant(d, check, &check->cases[i], v->name));
         while (v->name && (++v)->name);
     }
     return CLV_OK;
 }
 
-enum clv_err clv_doctor_ops(struct clv_doctor *d)
+static enum clv_err take_all(struct clv_doctor *d)
 {
     for (const struct clv_check *const *q = clv_checks; *q; q++)
         if (!d->params->group || !strcmp(d->params->group, (*q)->op))
-            CLV_TRY(run_op(d, *q));
+            CLV_TRY(take_op(d, *q));
     return CLV_OK;
+}
+
+static bool on_build(void *priv, const char *what)
+{
+    const struct clv_doctor *d = priv;
+    if (d->params->on_case)
+        d->params->on_case(d->params->priv, what);
+    return false;
+}
+
+enum clv_err clv_doctor_ops(struct clv_doctor *d)
+{
+    struct clv_check_kernels kernels = {0};
+    d->kernels = &kernels;
+    const enum clv_err e = take_all(d);
+    d->kernels = NULL;
+    clv_device_on_build(d->dev, on_build, d);
+    clv_check_kernels_build(&kernels, d->dev);
+    clv_device_on_build(d->dev, NULL, NULL);
+    return e ? e : take_all(d);
 }

@@ -95,7 +95,7 @@ static enum clv_err build(struct clv_plan *p)
     if (p->params.dry)
         return CLV_OK;
     CLV_TRY(make_ring(p));
-    clv_steps_prebuild(p->dev, &p->steps);
+    clv_steps_prebuild(p->dev, &p->steps, 1);
     return clv_steps_bind(p->dev, &p->steps);
 }
 

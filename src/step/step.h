@@ -125,9 +125,9 @@ CLV_CHECK enum clv_err clv_separate_verify(struct clv_device *dev, const struct 
 void clv_separate_finish(struct clv_separate *sep);
 enum { CLV_GUARD_BYTES = 256, CLV_GUARD_WORD = 0x5afe5afe }; /* zone on either side, and what fills it */
 
-/* Before binding a plan whose tensors have their buffers: lets worker processes compile what is not
- * cached (clv_device_build()). Never fails. */
-void clv_steps_prebuild(struct clv_device *dev, const struct clv_steps *s);
+/* Before n arrays of steps are bound: lets worker processes compile what is not cached
+ * (clv_device_build()). Never fails. */
+void clv_steps_prebuild(struct clv_device *dev, const struct clv_steps *s, size_t n);
 /* Creates the kernels and sets their arguments; every tensor must have its buffer. Work-groups become
  * smaller where a kernel takes no larger ones and its step allows; else CLV_ERR_UNSUPPORTED. */
 CLV_CHECK enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s);

@@ -63,7 +63,7 @@ static bool on_build(void *priv, const char *what)
 /* Three kernels of two programs. */
 static void build(struct bench *b, char progress[200])
 {
-    const struct clv_build_arg args[] = {{CLV_BUILD_BUFFER, b->buffer, 0, 0},
+    const struct clv_build_arg args[] = {{CLV_BUILD_BUFFER, b->buffer, clv_buffer_bytes(b->buffer), 0},
                                          {CLV_BUILD_VALUE, NULL, 8, 0},
                                          {CLV_BUILD_VALUE, NULL, 4, ITEMS},
                                          {CLV_BUILD_LOCAL, NULL, 64, 0}};
