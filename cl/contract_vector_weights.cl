@@ -74,13 +74,13 @@ static void load_window(vec sum[NV], __local float *dst, int strip, __global con
     {
         const int at = v * VW, there = channels - at;
         if (there >= VW && (size_t)mask % VW == 0) {
-            sum[v] += PUT_WINDOW(dst + at, strip, VLOAD(0, dy + at),
+            sum[v] += PUT_WINDOW(dst + at, strip, LOADV(dy, at),
                              TO_IVEC(*(__global const bvec *)(mask + at)));
         } else {
             float d[VW];
             int m[VW];
             for (int c = 0; c < VW; c++) {
-                d[c] = c < there ? dy[at + c] : 0.0f;
+                d[c] = c < there ? LOAD(dy, at + c) : 0.0f;
                 m[c] = c < there ? mask[at + c] : POOL_DEAD;
             }
             sum[v] += PUT_WINDOW(dst + at, strip, VLOAD(0, d), VLOAD(0, m));
@@ -96,18 +96,18 @@ static void load_dz(__local float *dst, __global real *dy, __global const real *
     {
         const int at = v * VW;
         if (channels >= at + VW) {
-            vec d = VLOAD(0, dy + at);
+            vec d = LOADV(dy, at);
             if (act != ACT_LINEAR)
-                d = act_gradient(d, VLOAD(0, y + at), act);
+                d = act_gradient(d, LOADV(y, at), act);
             if (store)
-                VSTORE(d, 0, dy + at);
+                STOREV(d, dy, at);
             VPUT(__local, d, 0, dst + at);
         } else {
             VPUT(__local, (vec)(0.0f), 0, dst + at);
             for (int c = at; c < channels; c++) {
-                dst[c] = act == ACT_LINEAR ? dy[c] : act_gradient1(dy[c], y[c], act);
+                dst[c] = act == ACT_LINEAR ? LOAD(dy, c) : act_gradient1(LOAD(dy, c), LOAD(y, c), act);
                 if (store)
-                    dy[c] = dst[c];
+                    STORE(dst[c], dy, c);
             }
         }
     }
@@ -116,7 +116,7 @@ static void load_dz(__local float *dst, __global real *dy, __global const real *
 
 #ifdef PICKS
 /* sums[kh][kw][PICK][NL] += the windows of nr rows of px pixels, whose gradients are at dz. */
-static void add_picked(__global real *sums, __local const float *rows, __local const float *dz, int kh, int kw,
+static void add_picked(__global float *sums, __local const float *rows, __local const float *dz, int kh, int kw,
                        int dil_h, int dil_w, int stride_h, int row_len, int strip, int nr, int px)
 {
     for (int h = 0; h < kh; h += PICK_ROWS)
@@ -130,7 +130,7 @@ static void add_picked(__global real *sums, __local const float *rows, __local c
                              dil_h * row_len, stride_h * row_len, DZ_WINDOW(dz, r, 0), px / 2);
             UNROLL for (int i = 0; i < PICK_ROWS; i++)
             {
-                __global real *out = sums + (long)((h + i) * kw + w) * PICK * NL;
+                __global float *out = sums + (long)((h + i) * kw + w) * PICK * NL;
                 UNROLL for (int c = 0; c < PICK; c++)
                     UNROLL for (int v = 0; v < NV; v++)
                         VPUT(__global, VLOAD(v, out + c * NL) + acc[i][c][v], v, out + c * NL);
@@ -145,7 +145,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
 #else
                                       IN(y),
 #endif
-                                      OUT(part), GEOMETRY, int dy_pitch, int strip, int chunk_rows,
+                                      OUT_F32(part), GEOMETRY, int dy_pitch, int strip, int chunk_rows,
                                       int chunks, int blocks_per_item, int x_step, int act, int store_dz,
                                       __local float *scratch)
 {
@@ -185,8 +185,8 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
 
         for (int block = block0; block < block1; block++) {
             const int channels = co - block * NL;
-            __global real *sums = part + (long)(block - block0) * k_rows * NL;
-            __global real *bias = sums + (long)(k_rows - 1) * NL;
+            __global float *sums = part + (long)(block - block0) * k_rows * NL;
+            __global float *bias = sums + (long)(k_rows - 1) * NL;
             vec sum[NV];
             UNROLL for (int v = 0; v < NV; v++) sum[v] = VLOAD(v, bias);
 #ifdef POOL
@@ -226,7 +226,7 @@ VECTOR_KERNEL contract_vector_weights(IN_STATE, IN(x), OUT(dy),
                         __local const float *b = dz + r * strip * NL;
                         TILE_PIXELS(acc, a, a_step, b, px);
                     }
-                    __global real *out = sums + ((long)s * run + k0) * NL;
+                    __global float *out = sums + ((long)s * run + k0) * NL;
                     UNROLL for (int r = 0; r < MR; r++)
                         if (k0 + r < run)
                             UNROLL for (int v = 0; v < NV; v++)

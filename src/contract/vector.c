@@ -69,11 +69,6 @@ static bool pools(const struct clv_conv *c, enum clv_product product)
     return !clv_conv_is_dense(c);
 }
 
-static bool stores16(const struct clv_conv *c, enum clv_product product)
-{
-    return clv_conv_is_dense(c) || product != CLV_PRODUCT_WEIGHTS;
-}
-
 /* The dense passes read dz several times: there it is computed once, beforehand. */
 static bool folds_act(const struct clv_conv *c)
 {
@@ -134,7 +129,7 @@ const struct clv_schedule clv_schedule_vector = {
     .name = "vector",
     .params = {"nv", "mr", "strip", "rows", "piece", "blocks"},
     .supports = supports,
-    .stores16 = stores16,
+    .stores16 = clv_contract_takes_all,
     .pools = pools,
     .folds_act = folds_act,
     .defaults = defaults,
