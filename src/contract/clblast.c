@@ -29,6 +29,7 @@ static enum clv_err emit_mask(struct clv_emit *e, const struct clv_contract *p, 
                                   .dims = 2,
                                   .global = {(size_t)cols, (size_t)e->batch},
                                   .local = {group.columns, group.rows},
+                                  .shrink = CLV_SHRINK_ITEMS,
                                   clv_args(CLV_IN(e->state), CLV_IN(src), CLV_OUT(*ret),
                                            CLV_I32(e->batch), CLV_I32(cols), CLV_I32(pitch))});
 }

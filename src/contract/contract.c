@@ -89,6 +89,7 @@ enum clv_err clv_contract_act_gradient(struct clv_emit *e, const struct clv_cont
                                   .dims = 2,
                                   .global = {(size_t)p->conv.co, (size_t)e->batch * (size_t)pixels},
                                   .local = {group.columns, group.rows},
+                                  .shrink = CLV_SHRINK_ITEMS,
                                   clv_args(CLV_IN(e->state), CLV_INOUT(p->dy), CLV_IN(p->y),
                                            CLV_I32(pixels), CLV_I32(p->conv.co),
                                            CLV_I32(clv_y_pitch(p, p->dy)),
@@ -115,6 +116,7 @@ static enum clv_err reduce_rows(struct clv_emit *e, const struct clv_emit_info *
             .dims = 2,
             .global = {(size_t)cols, (size_t)part->rows},
             .local = {group.columns, group.rows},
+            .shrink = CLV_SHRINK_ITEMS,
             clv_args(CLV_IN(e->state), CLV_IN(part->t), CLV_IN(bias ? bias : part->t),
                      CLV_OUT_OR_ADD(target, accumulate), CLV_I32(part->rows), CLV_I32(cols),
                      CLV_I32(part->lanes), CLV_I32(part->slices), CLV_I32(pixels), CLV_I32(pitch),
@@ -153,6 +155,7 @@ enum clv_err clv_contract_reduce_weights(struct clv_emit *e, const struct clv_co
             .dims = 2,
             .global = {(size_t)p->conv.co, (size_t)part->rows},
             .local = {group.columns, group.rows},
+            .shrink = CLV_SHRINK_ITEMS,
             clv_args(CLV_IN(part->t), CLV_OUT(p->dw), CLV_OUT(p->dbias ? p->dbias : p->dw),
                      CLV_I32(part->rows), CLV_I32(p->conv.co), CLV_I32(part->lanes),
                      CLV_I32(part->slices), CLV_I32(p->dbias != NULL))});

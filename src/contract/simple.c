@@ -35,6 +35,7 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, co
             .dims = 3,
             .global = {(size_t)c->co, (size_t)c->oh * (size_t)c->ow, (size_t)e->batch},
             .local = {group.columns, group.rows, 1},
+            .shrink = CLV_SHRINK_ITEMS,
             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_IN(p->bias ? p->bias : p->w),
                      CLV_OUT(p->y), CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->y)),
                      CLV_I32(c->groups), CLV_I32(p->bias != NULL),
@@ -56,6 +57,7 @@ static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const
             .dims = 3,
             .global = {(size_t)c->ci, (size_t)c->ih * (size_t)c->iw, (size_t)e->batch},
             .local = {group.columns, group.rows, 1},
+            .shrink = CLV_SHRINK_ITEMS,
             clv_args(
                 CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w), CLV_OUT_OR_ADD(p->dx, p->accumulate),
                 CLV_GEOMETRY(c, clv_x_pitch(p, p->dx), clv_y_pitch(p, p->dy)), CLV_I32(c->groups),
@@ -86,6 +88,7 @@ static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, co
                             .dims = 3,
                             .global = {(size_t)c->co, (size_t)rows, (size_t)slices},
                             .local = {group.columns, group.rows, 1},
+                            .shrink = CLV_SHRINK_ITEMS,
                             clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(part),
                                      CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy)),
                                      CLV_I32(c->groups), CLV_I32(e->batch), CLV_I32(slices))}));

@@ -30,20 +30,26 @@ static size_t group_items(const struct clv_kernel_step *k)
 static enum clv_err fit_group(struct clv_device *dev, const char *label, struct clv_kernel_step *k,
                               size_t most)
 {
-    const size_t items = group_items(k);
+    const size_t items = group_items(k), groups = k->global[0] / items;
     if (items <= most)
         return CLV_OK;
-    if (k->shrink == CLV_SHRINK_NEVER || k->dims != 1 || most < 1)
+    if (k->shrink == CLV_SHRINK_NEVER || (k->shrink == CLV_SHRINK_GROUPS && k->dims != 1) || most < 1)
         return clv_fail(clv_device_error(dev), CLV_ERR_UNSUPPORTED,
                         "%s: kernel %s runs work-groups of at most %zu items here, %zu were planned; "
                         "limit the plan with --caps wg=%zu",
                         label, k->name, most, items, most);
-    const size_t groups = k->global[0] / items;
-    while (k->local[0] > most)
-        k->local[0] /= 2;
-    k->global[0] = k->shrink == CLV_SHRINK_GROUPS
-                       ? groups * k->local[0]
-                       : (size_t)clv_round_up((int64_t)k->global[0], (int64_t)k->local[0]);
+    while (group_items(k) > most) {
+        int longest = 0;
+        for (int i = 1; i < k->dims; i++)
+            if (k->local[i] > k->local[longest])
+                longest = i;
+        k->local[longest] /= 2;
+    }
+    if (k->shrink == CLV_SHRINK_GROUPS)
+        k->global[0] = groups * k->local[0];
+    else
+        for (int i = 0; i < k->dims; i++)
+            k->global[i] = (size_t)clv_round_up((int64_t)k->global[i], (int64_t)k->local[i]);
     return CLV_OK;
 }
 

@@ -38,11 +38,11 @@ struct clv_arg {
 enum clv_step_kind { CLV_STEP_KERNEL, CLV_STEP_GEMM, CLV_STEP_FILL };
 extern const char *const clv_step_kind_name[];
 
-/* What binding may do where a built kernel takes smaller work-groups than planned (dims = 1). */
+/* What binding may do where a built kernel takes smaller work-groups than planned. */
 enum clv_shrink {
     CLV_SHRINK_NEVER,   /* the kernel is written for its group */
     CLV_SHRINK_ITEMS,   /* indexes by global id and checks its range: smaller groups, as many items */
-    CLV_SHRINK_GROUPS,  /* a group loops over its part by local size: smaller groups, as many groups */
+    CLV_SHRINK_GROUPS,  /* a group loops over its part by local size: smaller groups, as many groups; dims = 1 */
 };
 
 /* The same work by another build of the kernel, with other groups. */
