@@ -49,7 +49,9 @@ static struct doctor_line *find_line(struct doctor_device *d, const struct clv_d
     for (int i = 0; i < d->n_lines; i++)
         if (!strcmp(d->line[i].group, row->group) && !strcmp(d->line[i].variant, row->variant))
             return &d->line[i];
-    struct doctor_line *l = &d->line[d->n_lines < most ? d->n_lines++ : most - 1];
+    if (d->n_lines == most)
+        return &d->line[most - 1];
+    struct doctor_line *l = &d->line[d->n_lines++];
     *l = (struct doctor_line){.error = -1};
     snprintf(l->group, sizeof l->group, "%s", row->group);
     snprintf(l->variant, sizeof l->variant, "%s", row->variant);
@@ -102,6 +104,8 @@ static void draw_progress(void *priv, const char *what)
 /* A device that does not open is a finding, too. */
 static void cannot_run(struct doctor_device *d, struct clv_context *ctx, enum clv_err err)
 {
+    if (d->code == EXIT_WRONG) /* outweighs what did not run */
+        return;
     d->status = "failed";
     d->code = cli_exit_code(err);
     snprintf(d->reason, sizeof d->reason, "%s", clv_error_text(ctx));

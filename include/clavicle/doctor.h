@@ -53,7 +53,7 @@ struct clv_doctor_summary {
 
 /* Whether there is such a group; else CLV_ERR_ARG with those that there are. Needs no device. */
 CLV_API CLV_CHECK enum clv_err clv_doctor_group_check(struct clv_context *ctx, const char *group);
-/* Runs all groups. About a minute on a PoCL that builds every kernel anew. Wrong results and kernels that do
+/* Runs all groups. Some minutes on two cores whose kernels are not built yet. Wrong results and kernels that do
  * not run are rows and no error. params may be NULL. Errors: CLV_ERR_NOMEM, CLV_ERR_ARG (group). */
 CLV_API CLV_CHECK enum clv_err clv_doctor_run(struct clv_device *dev, const struct clv_doctor_params *params,
                                               struct clv_doctor_summary *ret);

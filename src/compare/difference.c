@@ -36,6 +36,10 @@ void clv_compare_measure(const float *a, const float *b, const float *start, siz
             worst = d;
             v->at = i;
         }
+        if (!isfinite(a[i]) || !isfinite(b[i])) { /* on both sides: no measure for the others */
+            sum = d > 0 ? HUGE_VAL : sum;
+            continue;
+        }
         largest = CLV_MAX(largest, CLV_MAX(fabs((double)a[i]), fabs((double)b[i])));
         sum += d * d;
         length_a += x * x;

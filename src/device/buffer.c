@@ -6,43 +6,75 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* ---- large pages ---- */
+
 enum { LARGE_PAGE = 2 << 20 }; /* of x86-64 and most of ARM */
 
-static void CL_CALLBACK free_pages(cl_mem mem, void *pages)
+struct pages {
+    void *at; /* aligned, in the mapping */
+    void *mapping;
+    size_t size;
+};
+
+static void free_pages(struct pages *p)
+{
+    if (p)
+        munmap(p->mapping, p->size);
+    free(p);
+}
+
+static void CL_CALLBACK on_destroy(cl_mem mem, void *pages)
 {
     (void)mem;
-    free(pages);
+    free_pages(pages);
 }
 
 /* Where the device is the host's processor, memory of ours in large pages: streams through it then miss
  * fewer translations. NULL where the driver shall allocate. */
-static void *large_pages(const struct clv_device *dev, size_t bytes)
+static struct pages *map_pages(const struct clv_device *dev, size_t bytes)
 {
-    void *pages = NULL;
-    if (dev->caps.gpu_path || !(dev->caps.features & CLV_FEAT_UNIFIED) || bytes < LARGE_PAGE ||
-        posix_memalign(&pages, LARGE_PAGE, (size_t)clv_round_up((int64_t)bytes, LARGE_PAGE)))
+    if (dev->info.type != CLV_DEVICE_CPU || dev->caps.gpu_path ||
+        !(dev->caps.features & CLV_FEAT_UNIFIED) || bytes < LARGE_PAGE)
         return NULL;
+    struct pages *p = malloc(sizeof *p);
+    if (!p)
+        return NULL;
+    p->size = bytes + LARGE_PAGE; /* what is not touched takes no memory */
+    p->mapping = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p->mapping == MAP_FAILED) {
+        free(p);
+        return NULL;
+    }
+    p->at = (void *)(uintptr_t)clv_round_up((int64_t)(uintptr_t)p->mapping, LARGE_PAGE);
 #ifdef MADV_HUGEPAGE
-    madvise(pages, bytes, MADV_HUGEPAGE); /* advice: small pages are as good an answer */
+    (void)madvise(p->at, bytes, MADV_HUGEPAGE); /* advice: small pages are as good an answer */
 #endif
-    return pages;
+    return p;
 }
 
 /* The memory goes with the last part of the buffer, or the last command that uses it. */
-static cl_mem create_memory(struct clv_device *dev, size_t bytes, cl_int *status)
+static enum clv_err create_memory(struct clv_buffer *buf, struct clv_error *err)
 {
-    void *pages = large_pages(dev, bytes);
-    cl_mem mem = clCreateBuffer(dev->context, CL_MEM_READ_WRITE | (pages ? CL_MEM_USE_HOST_PTR : 0), bytes,
-                                pages, status);
-    if (pages && !mem)
-        free(pages);
-    else if (pages && (*status = clSetMemObjectDestructorCallback(mem, free_pages, pages))) {
-        clReleaseMemObject(mem);
-        free(pages);
-        mem = NULL;
+    struct clv_device *dev = buf->dev;
+    struct pages *p = map_pages(dev, buf->bytes);
+    cl_int status = CL_SUCCESS;
+    buf->mem = clCreateBuffer(dev->context, CL_MEM_READ_WRITE | (p ? CL_MEM_USE_HOST_PTR : 0), buf->bytes,
+                              p ? p->at : NULL, &status);
+    enum clv_err e = CLV_CL_STATUS(err, dev->info.name, "clCreateBuffer", status);
+    if (e || !p) {
+        free_pages(p);
+        return e;
     }
-    return mem;
+    e = CLV_CL(err, dev->info.name, clSetMemObjectDestructorCallback(buf->mem, on_destroy, p));
+    if (!e)
+        return CLV_OK;
+    clReleaseMemObject(buf->mem);
+    buf->mem = NULL;
+    free_pages(p);
+    return e;
 }
+
+/* ---- buffers ---- */
 
 enum clv_err clv_buffer_create(struct clv_device *dev, size_t bytes, struct clv_buffer **ret)
 {
@@ -59,9 +91,7 @@ enum clv_err clv_buffer_create(struct clv_device *dev, size_t bytes, struct clv_
     if (!buf)
         return clv_fail_nomem(err, "a buffer");
     *buf = (struct clv_buffer){.dev = dev, .bytes = bytes};
-    cl_int status = CL_SUCCESS;
-    buf->mem = create_memory(dev, bytes, &status);
-    const enum clv_err e = CLV_CL_STATUS(err, dev->info.name, "clCreateBuffer", status);
+    const enum clv_err e = create_memory(buf, err);
     if (e) {
         clv_fail_prefix(err, "a buffer of %s", clv_str_bytes(want, bytes));
         clv_buffer_destroy(&buf);

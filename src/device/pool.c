@@ -214,7 +214,8 @@ static bool hand_out(struct run *r, struct worker *w)
     w->busy = true;
     w->job = r->next++;
     w->since = clv_now();
-    r->ended = !tell(r, w->job, CLV_POOL_BEGUN);
+    if (!tell(r, w->job, CLV_POOL_BEGUN))
+        r->ended = true;
     return true;
 }
 
@@ -267,7 +268,7 @@ static void step(struct run *r)
     for (unsigned i = r->n_workers; i-- > 0;) {
         struct worker *w = &r->worker[i];
         if (ready > 0 && fd[i].revents) {
-            if (!take_answer(r, w) || (r->next < r->n_jobs && !hand_out(r, w)))
+            if (!take_answer(r, w) || (!r->ended && r->next < r->n_jobs && !hand_out(r, w)))
                 lose(r, i, "is gone", false);
             else if (!w->busy)
                 (void)stop(r, i);

@@ -50,13 +50,14 @@ static enum clv_err copy_graph(struct clv_small *s, int side)
     return clv_graph_check(s->graph);
 }
 
-/* False where none of the sizes does, or plain C would take too long. */
-static bool make_graph(struct clv_small *s)
+/* *too_large: none of the sizes does, or plain C would take too long. */
+static enum clv_err make_graph(struct clv_small *s, bool *too_large)
 {
     enum clv_err e = CLV_ERR_SHAPE;
     for (size_t i = 0; i < CLV_COUNT(sides) && e && e != CLV_ERR_NOMEM; i++)
         e = copy_graph(s, sides[i]);
-    return !e && clv_graph_flops(s->graph) <= most_flops;
+    *too_large = e || clv_graph_flops(s->graph) > most_flops;
+    return e == CLV_ERR_NOMEM ? e : CLV_OK;
 }
 
 /* ---- choices ---- */
@@ -187,7 +188,7 @@ enum clv_err clv_small_open(struct clv_small *s, struct clv_device *dev, const s
                             bool *too_large)
 {
     *s = (struct clv_small){.dev = dev, .test = test};
-    *too_large = !make_graph(s);
+    CLV_TRY(make_graph(s, too_large));
     if (*too_large)
         return CLV_OK;
     CLV_TRY(make_store(s));

@@ -287,7 +287,17 @@ static void round_up_global(size_t *global, const size_t *local, int dims)
     }
 }
 
-static enum clv_err copy_smaller(struct clv_emit *e, struct clv_kernel_step *k)
+/* Kernels are built for the type that their activations are stored in. */
+static const char *with_type(struct clv_emit *e, const char *options, enum clv_dtype stored)
+{
+    options = options ? options : "";
+    if (stored == CLV_F32)
+        return clv_arena_strdup(&e->steps->arena, options);
+    return clv_emit_options(e, "%s%s-DSTORE_%s", options, *options ? " " : "",
+                            stored == CLV_F16 ? "F16" : "BF16");
+}
+
+static enum clv_err copy_smaller(struct clv_emit *e, struct clv_kernel_step *k, enum clv_dtype stored)
 {
     struct clv_arena *a = &e->steps->arena;
     if (!k->n_smaller)
@@ -295,7 +305,7 @@ static enum clv_err copy_smaller(struct clv_emit *e, struct clv_kernel_step *k)
     struct clv_kernel_shape *s = clv_arena_alloc(a, (size_t)k->n_smaller * sizeof *s);
     for (int i = 0; s && i < k->n_smaller; i++) {
         s[i] = k->smaller[i];
-        s[i].options = clv_arena_strdup(a, s[i].options);
+        s[i].options = with_type(e, s[i].options, stored);
         if (!s[i].options)
             return no_memory(e);
         round_up_global(s[i].global, s[i].local, k->dims);
@@ -325,17 +335,12 @@ enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *inf
         if (clv_dtype_is_16(args[i].v.t->dtype))
             stored = args[i].v.t->dtype;
     }
-    if (stored != CLV_F32)
-        d->options = clv_emit_options(e, "%s%s-DSTORE_%s", k->options ? k->options : "",
-                                      k->options && *k->options ? " " : "",
-                                      stored == CLV_F16 ? "F16" : "BF16");
-    else
-        d->options = clv_arena_strdup(a, k->options ? k->options : "");
+    d->options = with_type(e, k->options, stored);
     if (!d->options)
         return no_memory(e);
     d->args = args;
     round_up_global(d->global, d->local, d->dims);
-    CLV_TRY(copy_smaller(e, d));
+    CLV_TRY(copy_smaller(e, d, stored));
     return append(e, info, &step);
 }
 

@@ -338,11 +338,11 @@ static enum clv_err check_writable(struct clv_run_job *j)
     struct clv_out probe = {0};
     const bool there = clv_dir_exists(j->paths.dir);
     CLV_TRY(clv_mkdirs(j->paths.dir, &j->ctx->err));
-    j->made_dir = !there;
     if (!j->params->resume) {
         CLV_TRY(clv_lock_dir(&j->lock, j->paths.dir, &j->ctx->err));
         CLV_TRY(check_out(j)); /* who held the lock before may have begun a run here */
     }
+    j->made_dir = !there; /* now that it is ours: who leaves empty-handed removes it */
     CLV_TRY(clv_out_open(&probe, j->paths.last, &j->ctx->err));
     clv_out_abort(&probe);
     if (!j->config.fit.trace)

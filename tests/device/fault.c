@@ -91,6 +91,7 @@ STATUS(clGetKernelWorkGroupInfo,
        (cl_kernel k, cl_device_id d, cl_kernel_work_group_info what, INFO),
        (k, d, what, size, value, ret))
 STATUS(clSetKernelArg, (cl_kernel k, cl_uint i, size_t n, const void *value), (k, i, n, value))
+STATUS(clSetMemObjectDestructorCallback, (cl_mem m, void (*fn)(cl_mem, void *), void *data), (m, fn, data))
 STATUS(clFlush, (cl_command_queue q), (q))
 STATUS(clWaitForEvents, (cl_uint n, const cl_event *e), (n, e))
 STATUS(clBuildProgram,
@@ -223,7 +224,7 @@ static enum clv_err run(struct clv_context *ctx, const struct clv_device_params 
         return e;
     e = clv_buffer_create(dev, 64, &a);
     if (!e)
-        e = clv_buffer_create(dev, 64, &b);
+        e = clv_buffer_create(dev, 4 << 20, &b); /* in large pages */
     if (!e)
         e = clv_kernel_create(dev, &twice, "twice", "", "fault", &k);
     int *host = e ? NULL : clv_host_alloc(dev, sizeof(int));

@@ -52,7 +52,8 @@ static double seconds(void *priv, const struct clv_choice *c, double measured)
 
 static struct clv_raced race(struct tune_rig *t, struct hook *h)
 {
-    const struct clv_problem p = problem(CLV_PRODUCT_FORWARD, false, CLV_ACT_RELU);
+    struct clv_problem p = problem(CLV_PRODUCT_FORWARD, false, CLV_ACT_RELU);
+    p.conv.kw = 2; /* nothing for Winograd */
     const struct clv_race_params params = {.spoil = spoil, .seconds = seconds, .hook = h};
     struct clv_raced r;
     ok(t->r.ctx, clv_race(t->r.dev, &p, &params, &r));
