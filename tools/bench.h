@@ -9,6 +9,7 @@ struct bench_answer {
     const struct clv_ceilings *ceilings;
     const char *model;                     /* NULL: single kernels */
     bool forward;
+    enum clv_precision precision;
     const struct clv_bench_model_result *result; /* of the model */
     const struct clv_timing *rows;
     size_t n;

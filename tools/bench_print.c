@@ -123,7 +123,7 @@ static void add_model(json_t *j, const struct bench_answer *a)
     json_object_set_new(j, "model", cli_string(a->model));
     json_object_set_new(j, "pass", json_string(a->forward ? "forward" : "train"));
     json_object_set_new(j, "batch", json_integer(r->batch));
-    json_object_set_new(j, "precision", json_string("fp32"));
+    json_object_set_new(j, "precision", json_string(cli_precision_name(a->precision)));
     json_object_set_new(j, "steps", json_integer(r->seconds.n));
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
         json_object_set_new(j, number[i].key, cli_real(number[i].value));

@@ -180,11 +180,14 @@ bool cli_double(const char *option, const char *text, double min, double max, do
     return true;
 }
 
+static const char *const precisions[] = {"fp32", "split", "mixed"};
+
+const char *cli_precision_name(enum clv_precision p) { return precisions[p]; }
+
 bool cli_precision(const char *text, enum clv_precision *ret)
 {
-    static const char *const names[] = {"fp32", "split", "mixed"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(text, names[i]))
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++) {
+        if (strcmp(text, precisions[i]))
             continue;
         *ret = (enum clv_precision)i;
         return true;

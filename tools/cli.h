@@ -53,6 +53,7 @@ bool cli_int(const char *option, const char *text, long long min, long long max,
 bool cli_double(const char *option, const char *text, double min, double max, double *ret);
 bool cli_bytes(const char *option, const char *text, size_t *ret); /* 512M, 2G */
 bool cli_precision(const char *text, enum clv_precision *ret); /* --precision */
+const char *cli_precision_name(enum clv_precision p);
 bool cli_split(const char *option, const char *text, enum clv_split *ret);
 
 enum { CLI_KEY_DEVICE = 0x100, CLI_KEY_CAPS, CLI_KEY_JSON, CLI_KEY_VERBOSE, CLI_KEY_TUNE, CLI_KEY_SELF_TEST,

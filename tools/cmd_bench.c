@@ -206,7 +206,7 @@ static int run(struct clv_context *ctx, const struct options *o, struct clv_benc
     struct clv_device *dev = NULL;
     struct clv_ceilings ceilings;
     struct clv_bench_model_result result;
-    struct bench_answer a = {.ceilings = &ceilings, .model = o->model.model, .forward = o->model.forward,
+    struct bench_answer a = {.ceilings = &ceilings, .model = o->model.model, .forward = o->model.forward, .precision = o->model.precision,
                              .result = &result, .baseline = o->baseline};
     enum clv_err err = clv_device_open(ctx, &o->common.device, &dev);
     if (!err)
