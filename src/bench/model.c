@@ -33,7 +33,9 @@ static enum clv_err add_line(struct clv_bench_subject *s, const struct clv_measu
     row->seconds = m->seconds;
     row->flops = r->flops;
     row->max_error = isnan(r->max_rel_error) ? -1 : r->max_rel_error / r->error_bound;
-    return clv_bench_report_add(report, row);
+    const enum clv_err e = clv_bench_report_add(report, row); /* which copies the text */
+    row->what = NULL;
+    return e;
 }
 
 static enum clv_err time_steps(struct clv_bench_subject *s, const struct clv_bench_params *params,
