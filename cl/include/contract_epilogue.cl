@@ -1,10 +1,7 @@
 /* Epilogue: bias is where accumulation starts; then what is already there is added, then the
- * activation. ReLU and linear are one program (a lower bound, minus infinity for linear); -D ACT=2
- * (sigmoid) and 3 (tanh) bring their own code. */
+ * activation. ReLU and linear are one program (a lower bound, minus infinity for linear); the others
+ * (-D ACT, enum clv_act) bring their own code. */
 #include "act.cl"
-#ifndef ACT
-#define ACT 0
-#endif
 enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2, FLAG_SAVE = 4 /* a fused pool's mask */ };
 #define FLOOR_OF(flags) ((flags) & FLAG_RELU ? 0.0f : -INFINITY)
 
@@ -13,10 +10,8 @@ enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2, FLAG_SAVE = 4 /* a fused pool's mask 
     {                                                                                              \
         ACTIVATE_BODY(type)                                                                        \
     }
-#if ACT == 2
-#define ACTIVATE_BODY(type) return ACT_SIGMOID_OF(type, v);
-#elif ACT == 3
-#define ACTIVATE_BODY(type) return ACT_TANH_OF(type, v);
+#if ACT > 1
+#define ACTIVATE_BODY(type) return ACT_OF(type, v, ACT_PARAM);
 #else
 #define ACTIVATE_BODY(type) return ACT_AT_LEAST(type, v, floor_);
 #endif
@@ -32,5 +27,13 @@ enum { FLAG_ACCUMULATE = 1, FLAG_RELU = 2, FLAG_SAVE = 4 /* a fused pool's mask 
             return ACT_SIGMOID_GRADIENT(type, dy, y);                                              \
         if (act == ACT_TANH)                                                                       \
             return ACT_TANH_GRADIENT(type, dy, y);                                                 \
+        if (act == ACT_RELU6)                                                                      \
+            return ACT_RELU6_GRADIENT(type, dy, y);                                                \
+        if (act == ACT_LEAKY_RELU)                                                                 \
+            return ACT_LEAKY_RELU_GRADIENT(type, dy, y, ACT_LEAKY_RELU_SLOPE);                     \
+        if (act == ACT_ELU)                                                                        \
+            return ACT_ELU_GRADIENT(type, dy, y, ACT_ELU_ALPHA);                                   \
+        if (act == ACT_HARD_SIGMOID)                                                               \
+            return ACT_HARD_SIGMOID_GRADIENT(type, dy, y);                                         \
         return dy;                                                                                 \
     }

@@ -60,11 +60,7 @@ void clv_compare_measure(const float *a, const float *b, const float *start, siz
 void clv_compare_apply_act(enum clv_act act, const float *y, float *gradient, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (act == CLV_ACT_RELU)
-            gradient[i] = y[i] > 0 ? gradient[i] : 0;
-        else if (act == CLV_ACT_SIGMOID)
-            gradient[i] *= y[i] * (1 - y[i]);
-        else if (act == CLV_ACT_TANH)
-            gradient[i] *= 1 - y[i] * y[i];
+        const float slope = (float)clv_act_slope(act, (double)y[i]);
+        gradient[i] = slope != 0 ? gradient[i] * slope : 0;
     }
 }

@@ -21,7 +21,7 @@ double clv_contract_flops(const struct clv_conv *c)
 
 int clv_contract_act_code(enum clv_act act)
 {
-    return act == CLV_ACT_SIGMOID || act == CLV_ACT_TANH ? (int)act : 0;
+    return act > CLV_ACT_RELU ? (int)act : 0;
 }
 
 int clv_contract_flags(enum clv_act act, bool accumulate)

@@ -15,7 +15,6 @@
 #undef CLV_CONTRACT_SOURCE
 
 static const char *const product_names[CLV_PRODUCTS] = {"forward", "data", "weights"};
-static const char *const act_names[] = {"linear", "relu", "sigmoid", "tanh"};
 
 /* ---- texts ---- */
 
@@ -42,7 +41,7 @@ void clv_problem_text(const struct clv_problem *p, char text[CLV_PROBLEM_TEXT])
     snprintf(text, CLV_PROBLEM_TEXT,
              "%s n%d x%dx%dx%d y%dx%dx%d k%dx%d s%dx%d d%dx%d p%d,%d g%d %s%s%s%s%s%s",
              product_names[p->product], p->batch, c->ih, c->iw, c->ci, c->oh, c->ow, c->co, c->kh,
-             c->kw, c->sh, c->sw, c->dh, c->dw, c->pt, c->pl, c->groups, act_names[p->act],
+             c->kw, c->sh, c->sw, c->dh, c->dw, c->pt, c->pl, c->groups, clv_act_names[p->act],
              p->dtype == CLV_F16    ? " f16"
              : p->dtype == CLV_BF16 ? " bf16"
                                     : "",

@@ -45,10 +45,10 @@ struct clv_tile clv_vector_tile(const struct clv_caps *caps, int columns)
 
 const char *clv_vector_options(struct clv_emit *e, const struct clv_tile *t, int act_code)
 {
-    return clv_emit_options(e, "%s%s-DMR=%d -DNV=%d -DVW=%d",
-                            act_code == CLV_ACT_SIGMOID ? "-DACT=2 "
-                            : act_code == CLV_ACT_TANH  ? "-DACT=3 "
-                                                        : "",
+    const char *act = act_code ? clv_emit_options(e, "-DACT=%d ", act_code) : "";
+    if (!act)
+        return NULL;
+    return clv_emit_options(e, "%s%s-DMR=%d -DNV=%d -DVW=%d", act,
                             clv_caps_wide_option(e->caps, t->vw), t->mr, t->nv, t->vw);
 }
 

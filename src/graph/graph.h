@@ -15,8 +15,19 @@ struct clv_op;
 struct clv_shape { int h, w, c; };
 static inline int64_t clv_shape_count(struct clv_shape s) { return (int64_t)s.h * s.w * s.c; }
 
-/* Activations that the contraction's epilogue can apply; each has a gradient from its output. */
-enum clv_act { CLV_ACT_LINEAR, CLV_ACT_RELU, CLV_ACT_SIGMOID, CLV_ACT_TANH };
+/* Activations that the contraction's epilogue can apply (act.c, cl/include/act.cl). */
+enum clv_act {
+    CLV_ACT_LINEAR, CLV_ACT_RELU, CLV_ACT_SIGMOID, CLV_ACT_TANH, CLV_ACT_RELU6, CLV_ACT_LEAKY_RELU,
+    CLV_ACT_ELU, CLV_ACT_HARD_SIGMOID, CLV_ACT_HARD_SWISH, CLV_ACT_SILU, CLV_ACT_GELU,
+    CLV_ACTS,
+};
+extern const char *const clv_act_names[CLV_ACTS];
+/* Whether the gradient must be taken at the input. The others rise everywhere, and their slope is known from
+ * the output. */
+static inline bool clv_act_needs_input(enum clv_act act) { return act >= CLV_ACT_HARD_SWISH; }
+/* With the options' defaults: act(x), and act' from act(x) for those that need no more. */
+double clv_act_value(enum clv_act act, double x);
+double clv_act_slope(enum clv_act act, double y);
 
 /* Initialisers with Keras' definitions; fan counts are in the weight. */
 enum clv_init {

@@ -63,6 +63,16 @@ static void fuse_loss(const struct clv_graph *g, const struct clv_node *loss,
     fusion[before->id].fused_into = loss;
 }
 
+/* The epilogue knows no options. */
+static bool has_defaults(const struct clv_node *node)
+{
+    struct clv_str text = {0};
+    clv_node_print_options(node, &text);
+    const bool none = !text.failed && !text.len;
+    clv_str_finish(&text);
+    return none;
+}
+
 /* The root's own output is wanted as it is, so nothing may be fused behind it; that needs no test,
  * since whatever lies behind the root is dead. */
 static void fuse_activation(const struct clv_graph *g, const struct clv_node *act,
@@ -70,7 +80,7 @@ static void fuse_activation(const struct clv_graph *g, const struct clv_node *ac
 {
     const struct clv_node *producer = act->in[0], *user = NULL;
     if (!(producer->op->flags & CLV_OP_FUSES_ACT) || fusion[act->id].fused_into ||
-        count_users(g, fusion, producer, &user) != 1)
+        count_users(g, fusion, producer, &user) != 1 || !has_defaults(act))
         return;
     fusion[producer->id].act = act->op->act;
     fusion[producer->id].act_node = act;
@@ -83,7 +93,8 @@ static void fuse_pool(const struct clv_graph *g, const struct clv_node *pool,
 {
     const struct clv_node *before = pool->in[0], *into = fusion[before->id].fused_into, *user = NULL;
     const struct clv_node *producer = into && fusion[into->id].act_node == before ? into : before;
-    if (!producer->op->takes_pool || count_users(g, fusion, before, &user) != 1)
+    /* The maximum is taken before the activation, which is the same for those that rise everywhere. */
+    if (clv_act_needs_input(fusion[producer->id].act) || !producer->op->takes_pool || count_users(g, fusion, before, &user) != 1)
         return;
     fusion[producer->id].pool = pool;
     fusion[pool->id].fused_into = producer;

@@ -8,8 +8,9 @@
 #define CLV_PIXELS_IN(x) CLV_IN(x), CLV_U32((x)->pitch)
 #define CLV_PIXELS_OUT(x) CLV_OUT(x), CLV_U32((x)->pitch)
 /* A gradient that this kernel writes or adds to, and which of the two. */
-#define CLV_PIXELS_GRAD(x, accumulate)                                                             \
-    {(accumulate) ? CLV_ARG_INOUT : CLV_ARG_OUT, {.t = (x)}}, CLV_U32((x)->pitch), CLV_I32(accumulate)
+#define CLV_PIXELS_GRAD(x, accumulate) CLV_PIXELS_ADD(x, accumulate), CLV_I32(accumulate)
+#define CLV_PIXELS_ADD(x, accumulate)                                                              \
+    {(accumulate) ? CLV_ARG_INOUT : CLV_ARG_OUT, {.t = (x)}}, CLV_U32((x)->pitch)
 
 struct clv_launch {
     int vector;              /* V: divides the channels */

@@ -372,7 +372,12 @@ enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_info *info,
 void clv_emit_settle(const struct clv_emit *e, struct clv_fusion *fusion)
 {
     for (int i = 0; i < e->graph->n_nodes; i++) {
-        const struct clv_node *node = e->graph->nodes[i], *pool = fusion[i].pool;
+        const struct clv_node *node = e->graph->nodes[i], *pool = fusion[i].pool, *act = fusion[i].act_node;
+        if (act && e->training && fusion[i].needs_grad && clv_act_needs_input(fusion[i].act)) {
+            fusion[act->id].fused_into = NULL;
+            fusion[i].act_node = NULL;
+            fusion[i].act = CLV_ACT_LINEAR;
+        }
         if (!pool || node->op->takes_pool(e, node))
             continue;
         fusion[pool->id].fused_into = NULL;

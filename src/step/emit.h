@@ -123,7 +123,8 @@ CLV_CHECK enum clv_err clv_emit_fill(struct clv_emit *e, const struct clv_emit_i
 CLV_CHECK enum clv_err clv_emit_convert(struct clv_emit *e, const struct clv_emit_info *info,
                                         struct clv_tensor *src, struct clv_tensor *dst, bool accumulate);
 
-/* Takes back the fusions that no schedule on this device carries out; before tensors are made. */
+/* Takes back the fusions that no schedule on this device carries out, and in training those of activations whose
+ * gradient needs the input, which the producer then stores; before tensors are made. */
 void clv_emit_settle(const struct clv_emit *e, struct clv_fusion *fusion);
 
 /* The op's first supporting variant (or force_variant), with e->variant set. Views emit nothing. */

@@ -45,21 +45,6 @@ static void pool(const float *y, int n, const struct clv_conv *c, enum clv_act a
                 }
 }
 
-static float slope(float y, enum clv_act act)
-{
-    switch (act) {
-    case CLV_ACT_RELU:
-        return y > 0 ? 1.0f : 0.0f;
-    case CLV_ACT_SIGMOID:
-        return y * (1 - y);
-    case CLV_ACT_TANH:
-        return 1 - y * y;
-    case CLV_ACT_LINEAR:
-        break;
-    }
-    return 1;
-}
-
 /* dz[n][oh][ow][c] from the pooled gradient. */
 static void unpool(const struct clv_conv *c, const struct clv_trial_data *d, int n, float *dz)
 {
@@ -80,7 +65,7 @@ static void unfold(const struct clv_problem *q, const struct clv_trial_data *d, 
     if (q->pool)
         unpool(&q->conv, d, n, dz);
     for (int64_t i = 0; i < count && !q->pool; i++)
-        dz[i] = d->y ? d->dy[i] * slope(d->y[i], q->act) : d->dy[i];
+        dz[i] = d->y ? d->dy[i] * (float)clv_act_slope(q->act, (double)d->y[i]) : d->dy[i];
 }
 
 /* ---- the bare product ---- */

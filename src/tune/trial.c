@@ -49,10 +49,7 @@ static float *numbers(const struct clv_trial *t, int64_t count, int start, doubl
 static void into_range(float *y, int64_t count, enum clv_act act)
 {
     for (int64_t i = 0; i < count; i++)
-        y[i] = act == CLV_ACT_RELU      ? fmaxf(y[i], 0)
-               : act == CLV_ACT_SIGMOID ? 1 / (1 + expf(-y[i]))
-               : act == CLV_ACT_TANH    ? tanhf(y[i])
-                                        : y[i];
+        y[i] = (float)clv_act_value(act, (double)y[i]);
 }
 
 static enum clv_err fill(struct clv_trial *t, struct clv_tensor *x, int start, double scale,

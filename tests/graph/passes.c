@@ -25,6 +25,11 @@ static const struct clv_op op_add = {.name = "add"};
 static const struct clv_op op_relu = {.name = "relu", .flags = CLV_OP_ACT, .act = CLV_ACT_RELU};
 static const struct clv_op op_sigmoid = {
     .name = "sigmoid", .flags = CLV_OP_ACT, .act = CLV_ACT_SIGMOID};
+static const struct clv_op op_silu = {.name = "silu", .flags = CLV_OP_ACT, .act = CLV_ACT_SILU};
+static const struct clv_opt slopes[] = {
+    {"slope", "slope below 0", CLV_OPT_DOUBLE, 0, "0.2", 0, 1}, {NULL}};
+static const struct clv_op op_leaky = {
+    .name = "leaky", .flags = CLV_OP_ACT, .act = CLV_ACT_LEAKY_RELU, .opts = slopes};
 static const struct clv_op op_softmax = {.name = "softmax", .flags = CLV_OP_ACTIVATION};
 static const struct clv_op op_cce = {
     .name = "categorical_crossentropy", .flags = CLV_OP_LOSS, .takes_over = "softmax"};
@@ -118,6 +123,29 @@ Test(passes, activation_goes_into_its_producer, .init = setup)
     cr_expect_eq(F(d).act, CLV_ACT_LINEAR);
     cr_expect_null(F(d).act_node);
     cr_expect_null(F(r).fused_into);
+}
+
+Test(passes, the_maximum_is_no_longer_taken_first_where_an_activation_falls, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *conv = add(&op_conv, x, NULL), *silu = add(&op_silu, conv, NULL);
+    struct clv_node *halve = add(&op_halve, silu, NULL);
+    passes(halve, false, true);
+    cr_expect_eq(F(silu).fused_into, conv);
+    cr_expect_null(F(conv).pool);
+}
+
+Test(passes, an_activation_with_options_has_a_kernel_of_its_own, .init = setup)
+{
+    static const double usual = 0.2, other = 0.01;
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *d = add(&op_dense, x, NULL), *leaky = add(&op_leaky, d, NULL);
+    leaky->params = &usual;
+    passes(leaky, false, true);
+    cr_expect_eq(F(leaky).fused_into, d);
+    leaky->params = &other;
+    passes(leaky, false, true);
+    cr_expect_null(F(leaky).fused_into);
 }
 
 Test(passes, activation_stays_when_its_producer_is_read_elsewhere, .init = setup)

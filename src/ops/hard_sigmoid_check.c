@@ -1,0 +1,13 @@
+#include "ops/activation_check.h"
+
+static double value(const struct clv_node *node, double x)
+{
+    (void)node;
+    return fmin(fmax(x + 3, 0), 6) / 6;
+}
+
+static const struct clv_check_case cases[] = {
+    CLV_ACTIVATION_CASES,
+};
+
+CLV_ACTIVATION_CHECK(hard_sigmoid, value)

@@ -1,0 +1,13 @@
+#include "ops/activation_check.h"
+
+static double value(const struct clv_node *node, double x)
+{
+    return x < 0 ? clv_activation_params(node)->param * x : x;
+}
+
+static const struct clv_check_case cases[] = {
+    CLV_ACTIVATION_CASES,
+    {"slope", "negative_slope=0.01", {{3, 5, 7}}, .flags = CLV_CHECK_SMALL},
+};
+
+CLV_ACTIVATION_CHECK(leaky_relu, value)
