@@ -2,12 +2,12 @@
  * each phase of a stride; a dense layer as a 1 x 1 convolution of one row, the samples being its pixels.
  *
  * Cells, strips, row groups and filter blocks are those of contract_vector_forward.cl. A work-group loads the
- * input it needs as brain floats into local memory (place_of()), `piece` channels at a time. Output pixels
+ * input it needs as the unit's operands into local memory (place_of()), `piece` channels at a time. Output pixels
  * are then counted over whole rows of that grid, so that rows of a block's tile are equally far apart: the
  * few past the end of a row are computed and not stored. K of a piece is cut into segments, contiguous in the
  * grid: kw * piece elements where stride_w = dil_w = 1, else the `piece` of each tap; each is padded to a
  * multiple of 32, with zeros in the panel.
- * panel: [co blocks][pieces][segments][run blocks][PARTS][512 words] from contract_matrix_pack.
+ * panel: [co blocks][pieces][segments][run blocks][PARTS][UNIT_TILE words] from contract_matrix_pack.
  *
  * flat: the row's pixels are samples, of which the first STATE->n are there.
  * -D POOL, UNPOOL as there. rows: the grid of `planes` places, then UNIT_ROWS pixels and 32 elements, in each of
@@ -26,7 +26,7 @@ static DEFINE_ACTIVATE(float, activate1)
 
 /* Filters into panels: tap (h, w), reduced channel r, output channel o comes from src[base + h * step_h +
  * w * step_w + r * step_r + o * step_o]. Work-item = (column, pair of K, block). */
-__kernel void contract_matrix_pack(IN(src), OUT_U32(panel), int kh, int kw, int reduced, int outputs, int piece,
+__kernel void contract_matrix_pack(IN_F32(src), OUT_U32(panel), int kh, int kw, int reduced, int outputs, int piece,
                                    int joined, int base, int step_h, int step_w, int step_r, int step_o)
 {
     AT(src);
@@ -37,7 +37,7 @@ __kernel void contract_matrix_pack(IN(src), OUT_U32(panel), int kh, int kw, int 
     const int pairs = (reduced + piece - 1) / piece * segs * run_pairs;
     if (lane >= UNIT_COLUMNS || pair >= pairs)
         return;
-    uint word[2] = {0, 0};
+    operand high[2] = {0, 0}, rest[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
         const int k = pair % run_pairs * 2 + i, seg = pair / run_pairs % segs;
         const int tap = joined ? seg * kw + k / piece : seg;
@@ -45,41 +45,39 @@ __kernel void contract_matrix_pack(IN(src), OUT_U32(panel), int kh, int kw, int 
         if (k >= run || r >= reduced || o >= outputs)
             continue;
         const float v = src[base + tap / kw * step_h + tap % kw * step_w + r * step_r + o * step_o];
-        const ushort high = to_bf16(v);
-        word[0] |= (uint)high << 16 * i;
-        word[1] |= (uint)to_bf16(v - of_bf16(high)) << 16 * i;
+        high[i] = to_operand(v);
+        rest[i] = to_operand(v - of_operand(high[i]));
     }
     const long step = (long)get_global_id(2) * (pairs / (UNIT_K / 2)) + pair / (UNIT_K / 2);
-    panel += step * UNIT_TILE * PARTS + lane / 16 * 256 + pair % (UNIT_K / 2) * 16 + lane % 16;
-    panel[0] = word[0];
+    panel += step * UNIT_TILE * PARTS + lane / 16 * UNIT_HALF + pair % (UNIT_K / 2) * UNIT_PAIR_WORDS + lane % 16;
+    PUT_PAIR(panel, high[0], high[1]);
     if (PARTS > 1)
-        panel[UNIT_TILE] = word[1];
+        PUT_PAIR(panel + UNIT_TILE, rest[0], rest[1]);
 }
 
-static void load_pixel(__local ushort *dst, int part, pixel from, int channels, int piece)
+static void load_pixel(__local operand *dst, int part, pixel from, int channels, int piece)
 {
     int c = 0;
     for (; c + 16 <= piece; c += 16) {
-        const float16 v = from.value ? load_values(from.value + c, from.mask ? from.mask + c : 0, from.mine,
-                                                   channels - c)
-                                     : (float16)(0);
-        const ushort16 high = to_bf16_16(v);
+        const value16 v =
+            from.at ? load_values(from.at + c, from.mask ? from.mask + c : 0, from.mine, channels - c) : (value16)(0);
+        const operand16 high = OPERAND16_OF(v);
         vstore16(high, 0, dst + c);
         if (PARTS > 1)
-            vstore16(to_bf16_16(v - of_bf16_16(high)), 0, dst + part + c);
+            vstore16(REST16_OF(v, high), 0, dst + part + c);
     }
     for (; c < piece; c++) {
-        const bool there = from.value && c < channels && (!from.mask || from.mask[c] == from.mine);
-        const float v = there ? from.value[c] : 0.0f;
-        const ushort high = to_bf16(v);
+        const bool there = from.at && c < channels && (!from.mask || from.mask[c] == from.mine);
+        const value v = there ? VALUE(from.at, c) : 0;
+        const operand high = OPERAND_OF(v);
         dst[c] = high;
         if (PARTS > 1)
-            dst[part + c] = to_bf16(v - of_bf16(high));
+            dst[part + c] = REST_OF(v, high);
     }
 }
 
 /* One cell from the sums of its pixels: q[0], and with POOL those of a window. */
-static void store_cell(__local const float *q, int below, __global const real *bias, __global real *y,
+static void store_cell(__local const float *q, int below, __global const float *bias, __global real *y,
                        __global uchar *mask, int channels, int flags)
 {
     const float floor_ = FLOOR_OF(flags);
@@ -92,8 +90,8 @@ static void store_cell(__local const float *q, int below, __global const real *b
                         VLOAD(0, q + below + UNIT_COLUMNS + c) + b, floor_, mask + c, mask != 0);
 #endif
         if (flags & FLAG_ACCUMULATE)
-            v += VLOAD(0, y + c);
-        VSTORE(activate(v, floor_), 0, y + c);
+            v += LOADV(y, c);
+        STOREV(activate(v, floor_), y, c);
     }
     for (; c < channels; c++) {
         const float b = bias ? bias[c] : 0.0f;
@@ -110,14 +108,14 @@ static void store_cell(__local const float *q, int below, __global const real *b
         if (mask)
             mask[c] = v <= floor_ ? POOL_DEAD : arg;
 #endif
-        y[c] = activate1(flags & FLAG_ACCUMULATE ? v + y[c] : v, floor_);
+        STORE(activate1(flags & FLAG_ACCUMULATE ? v + LOAD(y, c) : v, floor_), y, c);
     }
 }
 
-MATRIX_KERNEL contract_matrix_forward(IN_STATE, IN(x), IN_U32(panel), IN(bias), OUT(y), OUT_U8(mask), GEOMETRY,
+MATRIX_KERNEL contract_matrix_forward(IN_STATE, IN(x), IN_U32(panel), IN_F32(bias), OUT(y), OUT_U8(mask), GEOMETRY,
                                       int y_image, int y_first, int y_row, int y_col, int strip, int row_group,
                                       int blocks_per_item, int piece, int flat, int has_bias, int flags,
-                                      __local ushort *grid, __local float *sums)
+                                      __local operand *grid, __local float *sums)
 {
     AT(x);
     AT(panel);
@@ -151,8 +149,8 @@ MATRIX_KERNEL contract_matrix_forward(IN_STATE, IN(x), IN_U32(panel), IN(bias), 
         for (int i = LANE; i < places; i += UNIT_ITEMS) {
             const int width = columns * stride_w, row = i / width, col = i % width;
             pixel from = pixel_at(x, mask, image, top + row, left + col, ih, there, ci, x_pitch);
-            if (from.value)
-                from.value += p * piece;
+            if (from.at)
+                from.at += p * piece;
             if (from.mask)
                 from.mask += p * piece;
             load_pixel(grid + place_of(row, col, stride_h, stride_w, columns, plane) * piece, part, from,
@@ -172,7 +170,7 @@ MATRIX_KERNEL contract_matrix_forward(IN_STATE, IN(x), IN_U32(panel), IN(bias), 
                 }
                 for (int s = 0; s < segs; s++) {
                     const int row = (joined ? s : s / kw) * dil_h, col = joined ? 0 : s % kw * dil_w;
-                    __local const ushort *a =
+                    __local const operand *a =
                         grid + (place_of(row, col, stride_h, stride_w, columns, plane) + m) * piece;
                     for (int k = 0; k < run_blocks; k++, a += UNIT_K, b += UNIT_TILE * PARTS)
                         UNIT_STEPS(a, piece, part, b, UNIT_TILE);

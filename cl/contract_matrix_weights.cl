@@ -13,7 +13,7 @@
  * chunk_rows are then even.
  *
  * grid: x_row places for each channel of a piece rounded up to UNIT_ROWS, in each of PARTS; filters: chunk pixels
- * rounded up to 32, in steps of PARTS times 512 words; sums: a tile, and 32 for each item. */
+ * rounded up to 32, in steps of PARTS times UNIT_TILE words; sums: a tile, and 32 for each item. */
 #include "matrix_kernel.cl"
 
 /* Places v and v + 1 of the chunk, 16 channels of dz as pairs. Adds them to the bias. */
@@ -21,32 +21,29 @@ static float16 load_pair(__local uint *dst, __global const real *dy, __global co
                          int c0, int row, int col, int nr, int px, int columns, int oh, int ow, int co, int pitch,
                          int channel)
 {
-    float16 v[2];
+    value16 v[2];
     for (int i = 0; i < 2; i++, col++) {
         if (col == columns) {
             col = 0;
             row++;
         }
-        v[i] = (float16)(0);
+        v[i] = (value16)(0);
         if (row < nr && col < px) {
             const pixel from = pixel_at(dy, mask, image, r0 + row, c0 + col, oh, ow, co, pitch);
-            if (from.value && channel < co)
-                v[i] = load_values(from.value + channel, from.mask ? from.mask + channel : 0, from.mine,
-                                   co - channel);
+            if (from.at && channel < co)
+                v[i] = load_values(from.at + channel, from.mask ? from.mask + channel : 0, from.mine, co - channel);
         }
     }
-    const ushort16 even = to_bf16_16(v[0]), odd = to_bf16_16(v[1]);
-    vstore16(convert_uint16(even) | convert_uint16(odd) << 16, 0, dst);
+    const operand16 even = OPERAND16_OF(v[0]), odd = OPERAND16_OF(v[1]);
+    PUT_PAIR16(dst, even, odd);
     if (PARTS > 1)
-        vstore16(convert_uint16(to_bf16_16(v[0] - of_bf16_16(even))) |
-                     convert_uint16(to_bf16_16(v[1] - of_bf16_16(odd))) << 16,
-                 0, dst + UNIT_TILE);
-    return v[0] + v[1];
+        PUT_PAIR16(dst + UNIT_TILE, REST16_OF(v[0], even), REST16_OF(v[1], odd));
+    return FLOAT16_OF(v[0]) + FLOAT16_OF(v[1]);
 }
 
-MATRIX_KERNEL contract_matrix_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(part), GEOMETRY, int strip,
+MATRIX_KERNEL contract_matrix_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT_F32(part), GEOMETRY, int strip,
                                       int chunk_rows, int chunks, int blocks_per_item, int piece, int flat,
-                                      __local ushort *grid, __local uint *filters, __local float *sums)
+                                      __local operand *grid, __local uint *filters, __local float *sums)
 {
     AT(x);
     AT(dy);
@@ -85,13 +82,13 @@ MATRIX_KERNEL contract_matrix_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(
             const int r = r0 * stride_h - pad_top + row, q = c0 * stride_w - pad_left + col;
             const bool inside = r >= 0 && r < ih && q >= 0 && q < there;
             __global const real *from = x + (((long)image * ih + r) * iw + q) * x_pitch + ci0;
-            __local ushort *to = grid + place_of(row, col, stride_h, stride_w, columns, plane);
+            __local operand *to = grid + place_of(row, col, stride_h, stride_w, columns, plane);
             for (int c = 0; c < channels; c++, to += x_row) {
-                const float v = inside ? from[c] : 0.0f;
-                const ushort high = to_bf16(v);
+                const value v = inside ? VALUE(from, c) : 0;
+                const operand high = OPERAND_OF(v);
                 to[0] = high;
                 if (PARTS > 1)
-                    to[x_part] = to_bf16(v - of_bf16(high));
+                    to[x_part] = REST_OF(v, high);
             }
         }
         const int pixels = (nr - 1) * columns + px, steps = (pixels + UNIT_K - 1) / UNIT_K;
@@ -99,20 +96,20 @@ MATRIX_KERNEL contract_matrix_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(
             float16 low = (float16)(0), high = (float16)(0);
             SYNC;
             for (int i = LANE; i < steps * (UNIT_K / 2); i += UNIT_ITEMS) {
-                __local uint *to = filters + i / (UNIT_K / 2) * UNIT_TILE * PARTS + i % (UNIT_K / 2) * 16;
+                __local uint *to = filters + i / (UNIT_K / 2) * UNIT_TILE * PARTS + i % (UNIT_K / 2) * UNIT_PAIR_WORDS;
                 const int row = 2 * i / columns, col = 2 * i % columns, channel = block * UNIT_COLUMNS;
                 low += load_pair(to, dy, mask, image, r0, c0, row, col, nr, px, columns, oh, ow, co, y_pitch,
                                  channel);
-                high += load_pair(to + 256, dy, mask, image, r0, c0, row, col, nr, px, columns, oh, ow, co,
+                high += load_pair(to + UNIT_HALF, dy, mask, image, r0, c0, row, col, nr, px, columns, oh, ow, co,
                                   y_pitch, channel + 16);
             }
             vstore16(low, 2 * LANE, bias_sums);
             vstore16(high, 2 * LANE + 1, bias_sums);
-            __global real *out = part + (block - block0) * block_part;
+            __global float *out = part + (block - block0) * block_part;
             for (int m = 0; m < taps * channels;) {
                 const int tap = m / channels, c = m % channels, count = min(UNIT_ROWS, channels - c);
                 const int at = place_of(tap / kw * dil_h, tap % kw * dil_w, stride_h, stride_w, columns, plane);
-                __local const ushort *a = grid + c * x_row + at;
+                __local const operand *a = grid + c * x_row + at;
                 __local const uint *b = filters;
                 SYNC;
                 UNIT_ZERO;
@@ -120,7 +117,7 @@ MATRIX_KERNEL contract_matrix_weights(IN_STATE, IN(x), IN(dy), IN_U8(mask), OUT(
                     UNIT_STEPS(a, x_row, x_part, b, UNIT_TILE);
                 UNIT_STORE(sums);
                 SYNC;
-                __global real *to = out + ((long)tap * ci + ci0 + c) * UNIT_COLUMNS;
+                __global float *to = out + ((long)tap * ci + ci0 + c) * UNIT_COLUMNS;
                 for (int i = 2 * LANE; i < 2 * count; i += 2 * UNIT_ITEMS)
                     for (int j = i; j < i + 2; j++) {
                         const vec v = VLOAD(j, sums);

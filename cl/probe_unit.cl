@@ -1,5 +1,5 @@
 /* What a matrix unit computes, and how fast, beside products of floats: for the probe in src/device/probe.c.
- * -D UNIT (0: floats), ITEMS, PARTS=1; a is rows of ROW elements, b steps of UNIT_TILE words, as the matrix schedule
+ * -D UNIT (0: floats), ITEMS, PARTS=1; a is rows of ROW elements, a word each, b steps of UNIT_TILE words, as the matrix schedule
  * packs them; DEFECT: for tests of the probe. Every group computes the same block; the first stores it. */
 enum { STEPS = 3, ROW = 98 };
 
@@ -31,12 +31,10 @@ MATRIX_KERNEL probe_unit(IN_U32(a), IN_U32(b), OUT(c), int repeat)
     AT(a);
     AT(b);
     AT(c);
-    __local ushort rows[UNIT_ROWS * ROW];
+    __local operand rows[UNIT_ROWS * ROW];
     __local float sums[UNIT_ROWS * UNIT_COLUMNS];
-    for (int i = LANE; i < UNIT_ROWS * ROW / 2; i += UNIT_ITEMS) {
-        rows[2 * i] = (ushort)a[i];
-        rows[2 * i + 1] = (ushort)(a[i] >> 16);
-    }
+    for (int i = LANE; i < UNIT_ROWS * ROW; i += UNIT_ITEMS)
+        rows[i] = (operand)a[i];
     SYNC;
     UNIT_SUMS;
     UNIT_BEGIN;

@@ -61,7 +61,7 @@ static void print_units(struct clv_context *ctx, const struct clv_device_info *d
                                         "never seen by a run"};
     const char *before = "     matrix units: ";
     for (int u = CLV_UNIT_AVX512_BF16; u < CLV_UNITS; u++) {
-        if ((d->type == CLV_DEVICE_GPU) != (u == CLV_UNIT_MMA || u == CLV_UNIT_DPAS))
+        if ((d->type == CLV_DEVICE_GPU) != (u >= CLV_UNIT_MMA))
             continue;
         const struct clv_unit_report r = clv_device_unit(ctx, d, (enum clv_unit)u);
         printf("%s%s %s", before, clv_unit_name((enum clv_unit)u), state[r.state]);

@@ -39,25 +39,57 @@ static int place_of(int row, int col, int stride_h, int stride_w, int columns, i
     return (row % stride_h * stride_w + col % stride_w) * plane + row / stride_h * columns + col / stride_w;
 }
 
+/* Activations on their way into operands: as they are stored where the unit takes them so (AS_STORED), and nothing is
+ * converted; else floats. */
+#if (defined(STORE_F16) && defined(OPERAND_F16)) ||                                                \
+    (defined(STORE_BF16) && !defined(OPERAND_F16) && !defined(OPERAND_TF32))
+#define AS_STORED
+typedef ushort value;
+typedef ushort16 value16;
+typedef short16 mask16;
+#define VALUE(p, i) ((p)[i].bits)
+#define VALUE16(p, i) (((__global const bits16 *)((p) + (i)))->v)
+#define AS_MASK as_short16
+#define TO_MASK convert_short16
+#define AS_VALUE16 as_ushort16
+#define OPERAND_OF(v) (v)
+#define OPERAND16_OF(v) (v)
+#define FLOAT16_OF(v) float16_of_bits(v)
+/* What the first of two parts leaves. */
+#define REST_OF(v, high) ((operand)0)
+#define REST16_OF(v, high) ((operand16)(0))
+#else
+typedef float value;
+typedef float16 value16;
+typedef int16 mask16;
+#define VALUE LOAD
+#define VALUE16(p, i) LOADN(16, p, i)
+#define AS_MASK as_int16
+#define TO_MASK convert_int16
+#define AS_VALUE16 as_float16
+#define OPERAND_OF(v) to_operand(v)
+#define OPERAND16_OF(v) to_operand16(v)
+#define FLOAT16_OF(v) (v)
+#define REST_OF(v, high) to_operand((v) - of_operand(high))
+#define REST16_OF(v, high) to_operand16((v) - of_operand16(high))
+#endif
+
 /* `count` <= 16 values from dy, of which those pass whose mask is `mine`; without a mask all do. */
-static float16 load_values(__global const real *src, __global const uchar *mask, int mine, int count)
+static value16 load_values(__global const real *src, __global const uchar *mask, int mine, int count)
 {
-    float16 v = (float16)(0);
     if (count >= 16) {
-        v = vload16(0, src);
-        if (mask)
-            v = as_float16(as_int16(v) & (convert_int16(vload16(0, mask)) == (int16)(mine)));
-        return v;
+        const value16 v = VALUE16(src, 0);
+        return mask ? AS_VALUE16(AS_MASK(v) & (TO_MASK(vload16(0, mask)) == (mask16)(mine))) : v;
     }
-    float one[16];
+    value one[16];
     for (int c = 0; c < 16; c++)
-        one[c] = c < count && (!mask || mask[c] == mine) ? src[c] : 0.0f;
+        one[c] = c < count && (!mask || mask[c] == mine) ? VALUE(src, c) : 0;
     return vload16(0, one);
 }
 
 /* Where pixel (row, col) of the problem's input, or of the gradient behind a pool, is stored. */
 typedef struct {
-    __global const real *value; /* NULL: outside, zeros */
+    __global const real *at;    /* NULL: outside, zeros */
     __global const uchar *mask; /* NULL: no pool */
     int mine;
 } pixel;
@@ -77,6 +109,6 @@ static pixel pixel_at(__global const real *x, __global const uchar *mask, int im
     const long at = ((long)image * ih + row) * iw + col;
 #endif
     if (inside)
-        p.value = x + at * pitch;
+        p.at = x + at * pitch;
     return p;
 }

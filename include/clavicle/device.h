@@ -38,14 +38,17 @@ enum {
  * computed with in float. */
 enum clv_precision { CLV_PRECISION_FP32, CLV_PRECISION_SPLIT, CLV_PRECISION_MIXED };
 
-/* Units that multiply small matrices of brain floats with float sums, of which a device has one at most
- * that is worth using. What is known of each in general: docs/matrix-units.md. */
+/* Units that multiply small matrices of brain floats (or halves, F16, or floats of 11 significant bits, TF32)
+ * with float sums, of which a device uses one at most. What is known of each in general: docs/matrix-units.md. */
 enum clv_unit {
     CLV_UNIT_NONE,
     CLV_UNIT_EMULATED,    /* the same arithmetic in plain OpenCL C, on any device: for tests */
+    CLV_UNIT_EMULATED_F16, CLV_UNIT_EMULATED_TF32,
     CLV_UNIT_AVX512_BF16, /* CPUs: vdpbf16ps */
     CLV_UNIT_AMX,         /* CPUs: tdpbf16ps on tiles */
     CLV_UNIT_MMA,         /* NVIDIA: mma.m16n8k16 */
+    CLV_UNIT_MMA_F16,     /* the same of halves: for activations that are stored so */
+    CLV_UNIT_MMA_TF32,    /* NVIDIA: mma.m16n8k8 */
     CLV_UNIT_DPAS,        /* Intel GPUs: cl_intel_subgroup_matrix_multiply_accumulate */
     CLV_UNITS
 };

@@ -7,24 +7,27 @@
 enum {
     LOCAL_BYTES = 512 << 10, /* of a group: leaves the filters room in a CPU's second-level cache */
     MIN_CHANNELS = 16,       /* fewer fill too little of a tile */
-};
-
-/* By enum clv_unit, as in cl/include/unit_*.cl. */
-static const struct {
-    int rows, items;
-} units[] = {
-    [CLV_UNIT_EMULATED] = {32, 1}, [CLV_UNIT_AVX512_BF16] = {12, 1}, [CLV_UNIT_AMX] = {32, 1},
-    [CLV_UNIT_MMA] = {32, 32},     [CLV_UNIT_DPAS] = {32, 16},
+    VECTOR = 16,             /* floats of the kernels' vectors */
 };
 
 int clv_matrix_rows(const struct clv_caps *caps)
 {
-    return units[caps->unit].rows;
+    return clv_unit_rows(caps->unit);
 }
 
 int clv_matrix_items(const struct clv_caps *caps)
 {
-    return caps->unit == CLV_UNIT_EMULATED && caps->gpu_path ? 32 : units[caps->unit].items;
+    return clv_unit_items(caps->unit, caps->gpu_path);
+}
+
+int clv_matrix_operand_bytes(const struct clv_caps *caps)
+{
+    return clv_unit_operand_bytes(caps->unit);
+}
+
+int clv_matrix_tile(const struct clv_caps *caps)
+{
+    return CLV_MATRIX_K * CLV_MATRIX_COLUMNS * clv_matrix_operand_bytes(caps) / (int)sizeof(uint32_t);
 }
 
 int64_t clv_matrix_local_bytes(const struct clv_caps *caps)
@@ -40,12 +43,11 @@ int clv_matrix_parts(const struct clv_emit *e)
 const char *clv_matrix_options(struct clv_emit *e, enum clv_act act, bool pool, bool unpool)
 {
     const int code = clv_contract_act_code(act);
-    const bool wide = !e->caps->gpu_path && (e->caps->features & CLV_FEAT_MIN_VECTOR_WIDTH);
     const char *first = code ? clv_emit_options(e, "-DACT=%d ", code) : "";
     if (!first)
         return NULL;
     return clv_emit_options(e, "%s%s-DUNIT=%d -DITEMS=%d -DPARTS=%d%s%s", first,
-                            wide ? "-DMIN_VECTOR_WIDTH " : "", (int)e->caps->unit,
+                            clv_caps_wide_option(e->caps, VECTOR), (int)e->caps->unit,
                             clv_matrix_items(e->caps), clv_matrix_parts(e), pool ? " -DPOOL" : "",
                             unpool ? " -DUNPOOL" : "");
 }
@@ -94,6 +96,13 @@ static int64_t useful(const struct clv_conv *c, enum clv_product product)
                                           : filled * k / clv_round_up(k, CLV_MATRIX_K);
 }
 
+/* Whether operands have the range of what is stored, and in 16 bits its precision, too. */
+static bool keeps(enum clv_unit unit, enum clv_dtype stored)
+{
+    const enum clv_operand operand = clv_unit_operand(unit);
+    return stored == CLV_F16 ? operand != CLV_OPERAND_BF16 : operand != CLV_OPERAND_F16;
+}
+
 bool clv_matrix_suits(const struct clv_emit *e, const struct clv_problem *p)
 {
     const struct clv_conv *c = &p->conv;
@@ -102,7 +111,7 @@ bool clv_matrix_suits(const struct clv_emit *e, const struct clv_problem *p)
      */
     if (clv_conv_is_dense(c) && p->batch < 8 * CLV_MATRIX_COLUMNS)
         return false;
-    if (c->ci < MIN_CHANNELS || c->co < MIN_CHANNELS)
+    if (c->ci < MIN_CHANNELS || c->co < MIN_CHANNELS || !keeps(e->caps->unit, p->dtype))
         return false;
     /* What packs, loads and stores beside the unit takes as long as a third of the products in fp32
      * of such a layer; Winograd needs half as many. */
@@ -114,6 +123,7 @@ const struct clv_schedule clv_schedule_matrix = {
     .name = "matrix",
     .params = {"strip", "rows", "piece", "blocks"},
     .supports = supports,
+    .stores16 = clv_contract_takes_all,
     .pools = pools,
     .defaults = defaults,
     .emit = {clv_matrix_forward, clv_matrix_data, clv_matrix_weights},

@@ -1,4 +1,4 @@
-/* The matrix schedule: tiles by a matrix unit, on brain floats. What its products share; for
+/* The matrix schedule: tiles by a matrix unit, on brain floats or what else it takes. What its products share; for
  * src/contract/matrix*.c only. */
 #ifndef CLV_CONTRACT_MATRIX_H
 #define CLV_CONTRACT_MATRIX_H
@@ -8,13 +8,15 @@
 enum {
     CLV_MATRIX_COLUMNS = 32, /* output channels of a block */
     CLV_MATRIX_K = 32,       /* elements of K in a step */
-    CLV_MATRIX_TILE = 512,   /* words of a step's filters */
 };
 enum { CLV_MATRIX_STRIP, CLV_MATRIX_ROWS, CLV_MATRIX_PIECE, CLV_MATRIX_BLOCKS }; /* param[] */
 
 /* Rows of a unit's tile, and items of a work-group. */
 int clv_matrix_rows(const struct clv_caps *caps);
 int clv_matrix_items(const struct clv_caps *caps);
+/* Bytes of an operand, and words of a step's filters. */
+int clv_matrix_operand_bytes(const struct clv_caps *caps);
+int clv_matrix_tile(const struct clv_caps *caps);
 /* Of local memory, what a group may take. */
 int64_t clv_matrix_local_bytes(const struct clv_caps *caps);
 /* Of an operand: 1, or 2 where it is split. */

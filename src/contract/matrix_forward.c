@@ -43,13 +43,14 @@ static int64_t columns_of(const struct plan *f)
     return (int64_t)f->strip * f->cells + (int64_t)(f->conv.kw - 1) * f->conv.dw / f->conv.sw;
 }
 
-static int64_t grid_bytes(const struct plan *f, int unit_rows, int parts)
+static int64_t grid_bytes(const struct plan *f, const struct clv_caps *caps, int parts)
 {
     const struct clv_conv *c = &f->conv;
     const int64_t lines =
         (int64_t)f->row_group * f->cells + (int64_t)CLV_MAX(c->kh - 1, 0) * c->dh / c->sh;
     const int64_t places = lines * columns_of(f) * c->sh * c->sw;
-    return 2 * parts * ((places + unit_rows) * f->piece + CLV_MATRIX_K);
+    return (int64_t)clv_matrix_operand_bytes(caps) * parts *
+           ((places + clv_matrix_rows(caps)) * f->piece + CLV_MATRIX_K);
 }
 
 static int64_t sums_bytes(const struct plan *f, int unit_rows)
@@ -66,7 +67,7 @@ static bool fits(const struct clv_caps *caps, const struct clv_forward_job *job,
     const int rows = clv_matrix_rows(caps);
     f.row_group = CLV_MAX(f.row_group, 2);
     f.strip = CLV_MAX(f.strip, 2);
-    return grid_bytes(&f, rows, MAX_PARTS) + sums_bytes(&f, rows) <= clv_matrix_local_bytes(caps);
+    return grid_bytes(&f, caps, MAX_PARTS) + sums_bytes(&f, rows) <= clv_matrix_local_bytes(caps);
 }
 
 static int even(int64_t value)
@@ -136,7 +137,7 @@ static enum clv_err emit_pack(struct clv_emit *e, const struct clv_contract *p,
     const bool data = job->step_r == 1;
     const int64_t steps = (int64_t)f->pieces * f->segs * f->run_blocks;
     const int64_t words =
-        CLV_MAX(f->blocks * steps * clv_matrix_parts(e) * CLV_MATRIX_TILE, CLV_MATRIX_TILE);
+        CLV_MAX(f->blocks * steps * clv_matrix_parts(e), 1) * clv_matrix_tile(e->caps);
     struct clv_tensor *panel = data ? clv_emit_scratch(e, CLV_F32, words, "packed filters")
                                     : clv_emit_prepared(e, words, "packed filters");
     const struct clv_emit_info info = {.node = p->node,
@@ -197,7 +198,7 @@ static enum clv_err emit_job(struct clv_emit *e, const struct clv_contract *p,
                      CLV_I32(job->image), CLV_I32(job->first), CLV_I32(job->row), CLV_I32(job->col),
                      CLV_I32(f.strip), CLV_I32(f.row_group), CLV_I32(f.blocks_per_item),
                      CLV_I32(f.piece), CLV_I32(flat), CLV_I32(bias != NULL), CLV_I32(flags),
-                     CLV_LOCAL(grid_bytes(&f, rows, clv_matrix_parts(e))),
+                     CLV_LOCAL(grid_bytes(&f, e->caps, clv_matrix_parts(e))),
                      CLV_LOCAL(sums_bytes(&f, rows)))});
 }
 

@@ -48,18 +48,19 @@ static int64_t columns_of(const struct plan *f)
     return f->strip + (int64_t)(f->conv.kw - 1) * f->conv.dw / f->conv.sw;
 }
 
-static int64_t grid_bytes(const struct plan *f, int unit_rows, int parts)
+static int64_t grid_bytes(const struct plan *f, const struct clv_caps *caps, int parts)
 {
     const struct clv_conv *c = &f->conv;
     const int64_t lines = f->rows + (int64_t)(c->kh - 1) * c->dh / c->sh;
     const int64_t places = lines * columns_of(f) * c->sh * c->sw;
-    return 2 * parts * clv_round_up(f->piece, unit_rows) * ((places + CLV_MATRIX_K + 1) / 2 * 2);
+    return (int64_t)clv_matrix_operand_bytes(caps) * parts *
+           clv_round_up(f->piece, clv_matrix_rows(caps)) * ((places + CLV_MATRIX_K + 1) / 2 * 2);
 }
 
-static int64_t filter_bytes(const struct plan *f, int parts)
+static int64_t filter_bytes(const struct plan *f, const struct clv_caps *caps, int parts)
 {
     const int64_t pixels = (f->rows - 1) * columns_of(f) + f->strip;
-    return clv_div_up(pixels, CLV_MATRIX_K) * CLV_MATRIX_TILE * 4 * parts;
+    return clv_div_up(pixels, CLV_MATRIX_K) * clv_matrix_tile(caps) * 4 * parts;
 }
 
 static int64_t sums_bytes(int unit_rows, int items)
@@ -71,7 +72,7 @@ static bool fits(const struct clv_caps *caps, const struct clv_conv *c, const in
 {
     const struct plan f = plan_of(c, false, 1, param);
     const int rows = clv_matrix_rows(caps);
-    return grid_bytes(&f, rows, MAX_PARTS) + filter_bytes(&f, MAX_PARTS) +
+    return grid_bytes(&f, caps, MAX_PARTS) + filter_bytes(&f, caps, MAX_PARTS) +
                sums_bytes(rows, clv_matrix_items(caps)) <=
            clv_matrix_local_bytes(caps);
 }
@@ -147,8 +148,8 @@ enum clv_err clv_matrix_weights(struct clv_emit *e, const struct clv_contract *p
                 CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_IN(p->pool ? p->mask : p->x),
                 CLV_OUT(part), CLV_GEOMETRY(&f.conv, clv_x_pitch(p, p->x), clv_y_pitch(p, p->dy)),
                 CLV_I32(f.strip), CLV_I32(f.rows), CLV_I32(f.chunks), CLV_I32(f.blocks_per_item),
-                CLV_I32(f.piece), CLV_I32(flat), CLV_LOCAL(grid_bytes(&f, unit_rows, parts)),
-                CLV_LOCAL(filter_bytes(&f, parts)), CLV_LOCAL(sums_bytes(unit_rows, items)))}));
+                CLV_I32(f.piece), CLV_I32(flat), CLV_LOCAL(grid_bytes(&f, e->caps, parts)),
+                CLV_LOCAL(filter_bytes(&f, e->caps, parts)), CLV_LOCAL(sums_bytes(unit_rows, items)))}));
     return clv_contract_reduce_weights(
         e, p,
         &(struct clv_part){

@@ -24,16 +24,6 @@ static const struct {
     {"alloc256", "gpu,alloc=256M"},     /* a fourth of 1 GiB, as OpenCL 1.2 lets drivers answer */
 };
 
-static const char *const unit_names[CLV_UNITS] = {
-    [CLV_UNIT_NONE] = "none", [CLV_UNIT_EMULATED] = "emulated", [CLV_UNIT_AVX512_BF16] = "avx512-bf16",
-    [CLV_UNIT_AMX] = "amx",   [CLV_UNIT_MMA] = "mma",           [CLV_UNIT_DPAS] = "dpas",
-};
-
-const char *clv_unit_name(enum clv_unit unit)
-{
-    return unit_names[unit];
-}
-
 /* What a forced unit is taken for: worth using. */
 enum { FORCED_GAIN = 1000 };
 
@@ -124,7 +114,7 @@ static bool parse_word(const char *word, struct clv_caps_mask *mask)
     }
     if (!strncmp(word, "unit=", 5)) {
         for (int i = 0; i < CLV_UNITS; i++) {
-            if (strcmp(word + 5, unit_names[i]))
+            if (strcmp(word + 5, clv_unit_name((enum clv_unit)i)))
                 continue;
             mask->has_unit = true;
             mask->unit = (enum clv_unit)i;

@@ -28,6 +28,13 @@ const struct clv_caps *clv_device_caps(const struct clv_device *dev);
 /* "-DMIN_VECTOR_WIDTH ", by which kernels keep 512-bit registers in use, where vectors have 16 floats and
  * the compiler takes the attribute; else "". */
 const char *clv_caps_wide_option(const struct clv_caps *caps, int vector);
+/* A unit's tile, as cl/include/unit_*.cl have it: its rows, the items of a work-group (the emulation has those of a
+ * GPU's group on the GPU path), and what its operands are: brain floats, halves, or floats rounded to 11 bits. */
+enum clv_operand { CLV_OPERAND_BF16, CLV_OPERAND_F16, CLV_OPERAND_TF32 };
+int clv_unit_rows(enum clv_unit unit);
+int clv_unit_items(enum clv_unit unit, bool gpu_path);
+enum clv_operand clv_unit_operand(enum clv_unit unit);
+int clv_unit_operand_bytes(enum clv_unit unit);
 /* Sets caps->unit and caps->unit_gain where a matrix unit works and multiplies faster than floats, which is
  * found out once in a process of its own and remembered (probe.c); for whoever allows lower precision, before
  * anything is lowered. Later calls, and a unit that the device was opened with, change nothing. */

@@ -21,9 +21,6 @@ void clv_probe_store(const struct clv_device *dev, const struct clv_digest *key,
  * the unit does not work, if the process is still there to say so. */
 CLV_CHECK enum clv_err clv_probe_run(struct clv_device *dev, enum clv_unit unit,
                                      struct clv_probe_verdict *ret);
-/* Rows of a unit's block and items of its work-groups, as cl/include/unit_*.cl have them. */
-int clv_unit_rows(enum clv_unit unit);
-int clv_unit_items(enum clv_unit unit);
 
 /* Asks the kernel for the state of AMX's tiles, without which their instructions trap, for all
  * threads of this process; false where there are none. The permission stays, and asks nothing of

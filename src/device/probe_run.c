@@ -9,57 +9,53 @@
 
 CLV_SOURCE(probe_unit);
 
-enum { COLUMNS = 32, STEPS = 3, ROW = 98, K = 32 * STEPS, TILE = 512, MAX_ROWS = 32 };
-enum { REPEAT = 1 << 12, ROUNDS = 3, FLOAT_ROWS = 12 };
-
-int clv_unit_rows(enum clv_unit unit)
-{
-    return unit == CLV_UNIT_AVX512_BF16 ? 12 : 32;
-}
-
-int clv_unit_items(enum clv_unit unit)
-{
-    return unit == CLV_UNIT_MMA ? 32 : unit == CLV_UNIT_DPAS ? 16 : 1;
-}
+enum { COLUMNS = 32, STEPS = 3, ROW = 98, K = 32 * STEPS, MAX_TILE = 1024, MAX_ROWS = 32 };
+enum { REPEAT = 1 << 12, ROUNDS = 3, FLOAT_ROWS = 12, VECTOR = 16 /* VW of both kernels */ };
 
 struct probe {
     struct clv_device *dev;
     int rows, items;
     struct clv_buffer *a, *b, *c;
     struct clv_kernel *unit, *plain;
-    uint16_t a_bits[MAX_ROWS * ROW];
-    uint32_t b_bits[STEPS * TILE];
+    uint32_t a_bits[MAX_ROWS * ROW]; /* an operand each */
+    uint32_t b_bits[STEPS * MAX_TILE];
+    float a_value[MAX_ROWS * ROW], b_value[K * COLUMNS];
     float want[MAX_ROWS * COLUMNS], got[MAX_ROWS * COLUMNS];
 };
 
-static float number_of(uint16_t bits)
+/* A random operand of either sign in 1/4 .. 2, all its significant bits in use, and what it is. */
+static uint32_t random_operand(struct clv_rng *rng, enum clv_operand type, float *value)
 {
-    const uint32_t word = (uint32_t)bits << 16;
-    float v;
-    memcpy(&v, &word, sizeof(v));
-    return v;
+    const uint32_t sign = (uint32_t)clv_rng_below(rng, 2), power = (uint32_t)clv_rng_below(rng, 3);
+    const uint32_t bits = (uint32_t)clv_rng_below(rng, type == CLV_OPERAND_BF16 ? 1 << 7 : 1 << 10);
+    const uint32_t fraction = bits << (type == CLV_OPERAND_BF16 ? 16 : 13);
+    const uint32_t word = sign << 31 | (125 + power) << 23 | fraction;
+    memcpy(value, &word, sizeof(word));
+    return type == CLV_OPERAND_TF32  ? word
+           : type == CLV_OPERAND_F16 ? sign << 15 | (13 + power) << 10 | bits
+                                     : word >> 16;
 }
 
-/* Random brain floats of either sign in 1/4 .. 2, and their product in double. */
-static void fill(struct probe *p)
+/* Random operands where the unit expects them (cl/include/matrix_unit.cl), and their product in double. */
+static void fill(struct probe *p, enum clv_operand type)
 {
+    const bool words = type == CLV_OPERAND_TF32;
+    const int tile = words ? 1024 : 512;
     struct clv_rng rng = clv_rng_init(1, 18);
     for (size_t i = 0; i < CLV_COUNT(p->a_bits); i++)
-        p->a_bits[i] =
-            (uint16_t)(0x3e80 + clv_rng_below(&rng, 0x180) + (clv_rng_below(&rng, 2) << 15));
-    for (size_t i = 0; i < CLV_COUNT(p->b_bits); i++)
-        for (int half = 0; half < 32; half += 16)
-            p->b_bits[i] |= (0x3e80 + clv_rng_below(&rng, 0x180) + (clv_rng_below(&rng, 2) << 15))
-                            << half;
+        p->a_bits[i] = random_operand(&rng, type, &p->a_value[i]);
+    for (int k = 0; k < K; k++)
+        for (int n = 0; n < COLUMNS; n++) {
+            const uint32_t bits = random_operand(&rng, type, &p->b_value[k * COLUMNS + n]);
+            const int row = words ? k % 32 : k % 32 / 2;
+            p->b_bits[k / 32 * tile + n / 16 * tile / 2 + row * 16 + n % 16] |=
+                words ? bits : bits << 16 * (k % 2);
+        }
     for (int r = 0; r < p->rows; r++)
         for (int n = 0; n < COLUMNS; n++) {
             double sum = 0;
-            for (int k = 0; k < K; k++) {
-                const uint32_t pair =
-                    p->b_bits[k / 32 * TILE + n / 16 * 256 + k % 32 / 2 * 16 + n % 16];
-                sum += (double)number_of(p->a_bits[r * ROW + k]) *
-                       (double)number_of((uint16_t)(k & 1 ? pair >> 16 : pair));
-            }
+            for (int k = 0; k < K; k++)
+                sum += (double)p->a_value[r * ROW + k] * (double)p->b_value[k * COLUMNS + n];
             p->want[r * COLUMNS + n] = (float)sum;
         }
 }
@@ -68,7 +64,7 @@ static enum clv_err make(struct probe *p, enum clv_unit unit)
 {
     struct clv_device *dev = p->dev;
     char options[120];
-    const char *wide = dev->caps.features & CLV_FEAT_MIN_VECTOR_WIDTH ? "-DMIN_VECTOR_WIDTH " : "";
+    const char *wide = clv_caps_wide_option(&dev->caps, VECTOR);
     snprintf(options, sizeof(options), "%s-DUNIT=%d -DITEMS=%d -DPARTS=1 -DDEFECT=%d", wide,
              (int)unit, p->items, dev->probe_defect);
     CLV_TRY(clv_buffer_create(dev, sizeof(p->a_bits), &p->a));
@@ -112,7 +108,7 @@ static enum clv_err compare(struct probe *p)
 {
     CLV_TRY(launch(p, p->unit, 1, 1, NULL));
     CLV_TRY(clv_queue_read_wait(p->dev, p->c, 0, p->got, sizeof(p->got)));
-    /* Products of brain floats are exact in float: only the sums round, K of them below 4. */
+    /* The operands' products are exact in float: only the sums round, K of them below 4. */
     const double bound = 4.0 * K * K / (1 << 24);
     for (int i = 0; i < p->rows * COLUMNS; i++)
         if (!(fabs((double)p->got[i] - (double)p->want[i]) <= bound))
@@ -143,8 +139,8 @@ enum clv_err clv_probe_run(struct clv_device *dev, enum clv_unit unit,
         return clv_fail_nomem(&dev->ctx->err, "a probe");
     p->dev = dev;
     p->rows = clv_unit_rows(unit);
-    p->items = clv_unit_items(unit);
-    fill(p);
+    p->items = clv_unit_items(unit, dev->caps.gpu_path);
+    fill(p, clv_unit_operand(unit));
     enum clv_err e = make(p, unit);
     if (!e)
         e = compare(p);

@@ -97,17 +97,20 @@ static enum clv_err set_input(struct clv_trainer *t)
     return CLV_OK;
 }
 
-/* Split operands take three products for one, which a unit has to make up for. */
+/* Split operands take three products for one, which a unit has to make up for. TF32 is not split: it is what that
+ * hardware offers between the two. */
 static void find_unit(struct clv_trainer *t)
 {
-    enum { PARTS = 2, WINS = 3 * 150 }; /* percent of float's rate */
-    if (t->params.precision != CLV_PRECISION_SPLIT)
+    enum { WINS = 150 }; /* percent of float's rate, for each product */
+    const bool split = t->params.precision == CLV_PRECISION_SPLIT;
+    if (t->params.precision == CLV_PRECISION_FP32)
         return;
     clv_device_find_unit(t->dev);
     const struct clv_caps *caps = clv_device_caps(t->dev);
-    if (caps->unit != CLV_UNIT_NONE && caps->unit_gain >= WINS)
-        t->matrix_parts = PARTS;
-    else
+    const bool parted = split && clv_unit_operand(caps->unit) != CLV_OPERAND_TF32;
+    if (caps->unit != CLV_UNIT_NONE && caps->unit_gain >= (parted ? 3u : 1u) * WINS)
+        t->matrix_parts = parted ? 2 : 1;
+    else if (split)
         clv_log(t->ctx, CLV_LOG_WARN, "%s has no matrix unit that is faster with split operands: computing in fp32",
                 clv_device_get_info(t->dev)->name);
 }

@@ -1,8 +1,8 @@
 /* The matrix units' tiles in C: each unit's operands are loaded as its file in cl/include loads
  * them and multiplied as its manual says; the result must be the product of the panels. What no
  * machine of the project's can run is checked this far. Sources: Intel's Software Developer's
- * Manual, TDPBF16PS; the PTX ISA, "Matrix Fragments for mma.m16n8k16";
- * cl_intel_subgroup_matrix_multiply_accumulate. */
+ * Manual, TDPBF16PS; the PTX ISA, "Matrix Fragments for mma.m16n8k16" (of brain floats and halves alike) and
+ * "mma.m16n8k8"; cl_intel_subgroup_matrix_multiply_accumulate. */
 #include "base/rng.h"
 
 #include <criterion/criterion.h>
@@ -13,6 +13,7 @@ enum { ROWS = 32, COLUMNS = 32, K = 32, ROW = 38 /* elements from row to row */ 
 
 static uint16_t a[ROWS * ROW]; /* rows, K contiguous */
 static uint32_t b[512];        /* two tiles of pairs */
+static uint32_t a_tf32[ROWS * ROW], b_tf32[1024]; /* the same numbers, a word each */
 static float want[ROWS][COLUMNS], got[ROWS][COLUMNS];
 
 static float value(uint16_t bits)
@@ -52,6 +53,11 @@ static void fill(void)
     for (int i = 0; i < 512; i++)
         b[i] =
             (uint32_t)a[clv_rng_below(&rng, ROWS * ROW)] << 16 | a[clv_rng_below(&rng, ROWS * ROW)];
+    for (int i = 0; i < ROWS * ROW; i++)
+        a_tf32[i] = (uint32_t)a[i] << 16;
+    for (int n = 0; n < COLUMNS; n++)
+        for (int k = 0; k < K; k++)
+            b_tf32[n / 16 * 512 + k * 16 + n % 16] = (k & 1 ? pair_at(n, k) >> 16 : pair_at(n, k)) << 16;
     for (int r = 0; r < ROWS; r++)
         for (int n = 0; n < COLUMNS; n++) {
             want[r][n] = 0;
@@ -139,6 +145,16 @@ static void mma(float c[32][4], uint32_t x[32][4], uint32_t y[32][2])
         }
 }
 
+static void take_sums(float sum[2][4][32][4])
+{
+    for (int m = 0; m < 2; m++)
+        for (int n = 0; n < 4; n++)
+            for (int lane = 0; lane < 32; lane++)
+                for (int i = 0; i < 4; i++) /* UNIT_AT */
+                    got[m * 16 + lane / 4 + i / 2 * 8][n * 8 + lane % 4 * 2 + i % 2] =
+                        sum[m][n][lane][i];
+}
+
 Test(units, mma)
 {
     static float sum[2][4][32][4];
@@ -162,12 +178,47 @@ Test(units, mma)
                 }
                 mma(sum[m][n], x, y);
             }
-    for (int m = 0; m < 2; m++)
+    take_sums(sum);
+    check();
+}
+
+/* mma.m16n8k8: a0 .. a3 are (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4); b0, b1 are (t, g), (t + 4, g). */
+static void mma_tf32(float c[32][4], uint32_t x[32][4], uint32_t y[32][2])
+{
+    float p[16][8], q[8][8];
+    for (int lane = 0; lane < 32; lane++) {
+        const int g = lane / 4, t = lane % 4;
+        for (int i = 0; i < 4; i++)
+            memcpy(&p[g + i % 2 * 8][t + i / 2 * 4], &x[lane][i], 4);
+        for (int i = 0; i < 2; i++)
+            memcpy(&q[t + i * 4][g], &y[lane][i], 4);
+    }
+    for (int lane = 0; lane < 32; lane++)
+        for (int i = 0; i < 4; i++)
+            for (int k = 0; k < 8; k++)
+                c[lane][i] += p[i < 2 ? lane / 4 : lane / 4 + 8][k] * q[k][lane % 4 * 2 + (i & 1)];
+}
+
+Test(units, mma_tf32)
+{
+    static float sum[2][4][32][4];
+    fill();
+    memset(sum, 0, sizeof sum);
+    for (int k = 0; k < 4; k++)
         for (int n = 0; n < 4; n++)
-            for (int lane = 0; lane < 32; lane++)
-                for (int i = 0; i < 4; i++) /* UNIT_AT */
-                    got[m * 16 + lane / 4 + i / 2 * 8][n * 8 + lane % 4 * 2 + i % 2] =
-                        sum[m][n][lane][i];
+            for (int m = 0; m < 2; m++) {
+                uint32_t x[32][4], y[32][2];
+                for (int lane = 0; lane < 32; lane++) {
+                    const int g = lane / 4, t = lane % 4;
+                    for (int i = 0; i < 4; i++)
+                        x[lane][i] = a_tf32[(m * 16 + g + i % 2 * 8) * ROW + k * 8 + t + i / 2 * 4];
+                    const int at = n / 2 * 512 + (k * 8 + t) * 16 + n % 2 * 8 + g;
+                    y[lane][0] = b_tf32[at];
+                    y[lane][1] = b_tf32[at + 4 * 16];
+                }
+                mma_tf32(sum[m][n], x, y);
+            }
+    take_sums(sum);
     check();
 }
 
