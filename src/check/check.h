@@ -103,7 +103,13 @@ struct clv_check_options {
     bool compare_bench;
     int bench_repeat;       /* measurements of each at most, and seconds for them (base/measure.h) */
     double bench_seconds;
+    struct clv_check_known *known; /* borrowed: whoever runs a case with several variants hands it to each; NULL = none */
 };
+
+/* What the reference says of a case, kept from run to run: plain C takes longer for it than most devices, and it
+ * says the same for every variant. It holds one case and forgets it when it is given another. */
+struct clv_check_known *clv_check_known_create(void); /* NULL when out of memory, which does as well */
+void clv_check_known_destroy(struct clv_check_known **known);
 
 enum clv_check_status { CLV_CHECK_PASSED, CLV_CHECK_SKIPPED, CLV_CHECK_FAILED };
 

@@ -50,6 +50,7 @@ struct clv_check_job {
     struct clv_check_array array[CLV_CHECK_MAX_ARRAYS];
     int n_arrays;
     struct clv_reference reference;
+    size_t n_differences;      /* asked for so far */
     struct clv_check_result *result;
 };
 
@@ -86,6 +87,14 @@ float clv_check_got(const struct clv_check_array *a, int s, int64_t i);
 /* ---- time.c ---- */
 /* Times the products; the steps must have run once. */
 CLV_CHECK enum clv_err clv_check_measure(struct clv_check_job *job);
+
+/* ---- known.c ---- */
+/* The reference's values, computed or remembered; to be called once the arrays are filled. */
+void clv_check_know_values(struct clv_check_job *job);
+/* The next difference that is asked for is the one that an earlier run of the case asked for at this place: then its
+ * slope, and whether it is smooth. place: any number that tells differences apart. */
+bool clv_check_recall(struct clv_check_job *job, uint64_t place, double *slope, bool *smooth);
+void clv_check_remember(struct clv_check_job *job, uint64_t place, double slope, bool smooth);
 
 /* ---- compare.c ---- */
 /* Each returns false with result->status and text set at the first array that is wrong. */

@@ -111,22 +111,27 @@ enum clv_err clv_check_run(struct clv_device *dev, const struct clv_check *check
                            const struct clv_check_case *c, const char *variant,
                            const struct clv_check_options *options, struct clv_check_result *result)
 {
+    struct clv_check_options o = options ? *options : (struct clv_check_options){0};
+    struct clv_check_known *own = NULL;
+    enum clv_err e = CLV_OK;
+    bool again = true;
     *result = (struct clv_check_result){.status = CLV_CHECK_PASSED};
+    if (!o.known)
+        o.known = own = clv_check_known_create();
     /* Twice: gradients overwrite what was there, then add to it. */
-    for (int accumulate = 0; accumulate < 2; accumulate++) {
-        struct clv_check_job *job = clv_check_open(dev, check, c, variant, options, accumulate);
-        if (!job)
-            return clv_fail_nomem(clv_device_error(dev), "a check");
-        job->result = result;
-        const enum clv_err e = run_job(job);
-        const bool again = clv_check_again(job);
-        clv_check_finish(job);
-        if (e || result->status != CLV_CHECK_PASSED)
-            return e;
-        if (!again)
+    for (int accumulate = 0; accumulate < 2 && again; accumulate++) {
+        struct clv_check_job *job = clv_check_open(dev, check, c, variant, &o, accumulate);
+        if (!job) {
+            e = clv_fail_nomem(clv_device_error(dev), "a check");
             break;
+        }
+        job->result = result;
+        e = run_job(job);
+        again = !e && result->status == CLV_CHECK_PASSED && clv_check_again(job);
+        clv_check_finish(job);
     }
-    return CLV_OK;
+    clv_check_known_destroy(&own);
+    return e;
 }
 
 static bool selected(const struct clv_check_case *c, unsigned flags)
@@ -143,19 +148,26 @@ enum clv_err clv_check_sweep(struct clv_device *dev, const struct clv_check *che
 {
     static const struct clv_variant chosen[] = {{0}, {0}};
     const struct clv_op *op = clv_op_find(check->op);
+    struct clv_check_options o = options ? *options : (struct clv_check_options){0};
+    struct clv_check_known *own = NULL;
     struct clv_check_result result;
-    for (size_t i = 0; i < check->n_cases; i++) {
+    enum clv_err e = CLV_OK;
+    if (!o.known)
+        o.known = own = clv_check_known_create();
+    for (size_t i = 0; i < check->n_cases && !e; i++) {
         const struct clv_check_case *c = &check->cases[i];
         if (!selected(c, flags))
             continue;
         /* Views have no variants and are seen through their neighbours. */
         const struct clv_variant *v = op->variants ? op->variants : chosen;
         do {
-            if (options && options->only && (!v->name || strcmp(v->name, options->only)))
+            if (o.only && (!v->name || strcmp(v->name, o.only)))
                 continue;
-            CLV_TRY(clv_check_run(dev, check, c, v->name, options, &result));
-            report(priv, c, v->name, &result);
-        } while (v->name && (++v)->name);
+            e = clv_check_run(dev, check, c, v->name, &o, &result);
+            if (!e)
+                report(priv, c, v->name, &result);
+        } while (!e && v->name && (++v)->name);
     }
-    return CLV_OK;
+    clv_check_known_destroy(&own);
+    return e;
 }

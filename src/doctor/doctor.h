@@ -11,6 +11,7 @@ struct clv_doctor {
     struct clv_doctor_summary *summary;
     double begun; /* the case */
     struct clv_check_kernels *kernels; /* while they are gathered */
+    struct clv_check_known *known;     /* while cases run */
 };
 
 /* A case begins. */

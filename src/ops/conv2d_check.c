@@ -199,25 +199,33 @@ static const struct clv_check_case cases[] = {
      .flags = BENCH | EVAL},
 };
 
-/* One output value: sample n, pixel (y, x), channel f. */
-static double convolve(const struct clv_check_ref *r, const struct clv_conv *c, int n, int y, int x,
-                       int f)
+/* Adds what one input pixel and one place of the kernel give to all channels of an output pixel. */
+static void add_tap(const struct clv_conv *c, const double *p, const double *k, double *out)
 {
-    const int cig = c->ci / c->groups, first = f / (c->co / c->groups) * cig;
-    double sum = r->node->n_weights > 1 ? r->weight[1][f] : 0;
+    const int cig = c->ci / c->groups, cog = c->co / c->groups;
+    for (int g = 0; g < c->groups; g++)
+        for (int i = 0; i < cig; i++) {
+            const double x = p[g * cig + i], *w = k + (int64_t)i * c->co + g * cog;
+            double *y = out + g * cog;
+            for (int f = 0; f < cog; f++) /* innermost: it runs along memory */
+                y[f] += x * w[f];
+        }
+}
+
+/* One output pixel: sample n, (y, x). */
+static void convolve(const struct clv_check_ref *r, const struct clv_conv *c, int n, int y, int x, double *out)
+{
+    for (int f = 0; f < c->co; f++)
+        out[f] = r->node->n_weights > 1 ? r->weight[1][f] : 0;
     for (int h = 0; h < c->kh; h++) {
         const int row = y * c->sh - c->pt + h * c->dh;
         for (int w = 0; w < c->kw; w++) {
             const int col = x * c->sw - c->pl + w * c->dw;
-            if (row < 0 || row >= c->ih || col < 0 || col >= c->iw)
-                continue;
-            const double *p = r->in[0] + (((int64_t)n * c->ih + row) * c->iw + col) * c->ci + first;
-            const double *k = r->weight[0] + (int64_t)(h * c->kw + w) * cig * c->co + f;
-            for (int i = 0; i < cig; i++)
-                sum += p[i] * k[(int64_t)i * c->co];
+            if (row >= 0 && row < c->ih && col >= 0 && col < c->iw)
+                add_tap(c, r->in[0] + (((int64_t)n * c->ih + row) * c->iw + col) * c->ci,
+                        r->weight[0] + (int64_t)(h * c->kw + w) * (c->ci / c->groups) * c->co, out);
         }
     }
-    return sum;
 }
 
 static void reference(const struct clv_check_ref *r)
@@ -228,9 +236,8 @@ static void reference(const struct clv_check_ref *r)
     double *out = r->out;
     for (int n = 0; n < r->n; n++)
         for (int y = 0; y < c.oh; y++)
-            for (int x = 0; x < c.ow; x++)
-                for (int f = 0; f < c.co; f++)
-                    *out++ = convolve(r, &c, n, y, x, f);
+            for (int x = 0; x < c.ow; x++, out += c.co)
+                convolve(r, &c, n, y, x, out);
 }
 
 const struct clv_check clv_check_conv2d = {.op = "conv2d",

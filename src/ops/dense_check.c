@@ -47,11 +47,13 @@ static void reference(const struct clv_check_ref *r)
     const int64_t in = clv_shape_count(r->node->in[0]->shape);
     const int units = r->node->shape.c;
     for (int n = 0; n < r->n; n++) {
-        for (int u = 0; u < units; u++) {
-            double sum = r->node->n_weights > 1 ? r->weight[1][u] : 0;
-            for (int64_t i = 0; i < in; i++)
-                sum += r->in[0][n * in + i] * r->weight[0][i * units + u];
-            r->out[(int64_t)n * units + u] = sum;
+        double *const out = r->out + (int64_t)n * units;
+        for (int u = 0; u < units; u++)
+            out[u] = r->node->n_weights > 1 ? r->weight[1][u] : 0;
+        for (int64_t i = 0; i < in; i++) {
+            const double x = r->in[0][n * in + i], *w = r->weight[0] + i * units;
+            for (int u = 0; u < units; u++) /* innermost: it runs along memory */
+                out[u] += x * w[u];
         }
     }
 }

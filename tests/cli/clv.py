@@ -116,8 +116,8 @@ def environment(**changes):
     return env
 
 
-def clavicle(*args, code=0, env=None, cwd=None, limit=None, **popen):
-    """Runs the command and expects the exit code. env: changes; limit: largest file in bytes."""
+def clavicle(*args, code=0, env=None, cwd=None, limit=None, timeout=TIMEOUT, **popen):
+    """Runs the command and expects the exit code. env: changes; limit: largest file in bytes; timeout: seconds."""
     def prepare():
         if limit is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -127,7 +127,7 @@ def clavicle(*args, code=0, env=None, cwd=None, limit=None, **popen):
     popen.setdefault('stdout', subprocess.PIPE)
     popen.setdefault('stderr', subprocess.PIPE)
     p = subprocess.run([COMMAND, *map(os.fspath, map(str_or_bytes, args))], env=environment(**(env or {})),
-                       cwd=cwd, timeout=TIMEOUT, stdin=subprocess.DEVNULL, **popen)
+                       cwd=cwd, timeout=timeout, stdin=subprocess.DEVNULL, **popen)
     r = Result(args, p.returncode, p.stdout or b'', p.stderr or b'')
     if code is not None and r.code != code:
         raise AssertionError('expected exit code %s\n%s' % (code, r))

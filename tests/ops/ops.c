@@ -143,3 +143,31 @@ Test(ops_mutation, every_check_fails_without_kernels)
     clv_device_close(&dev);
     clv_context_destroy(&ctx);
 }
+
+/* What a check keeps of the reference for the next variant is what it would compute anew, and is forgotten with the case. */
+Test(ops_known, says_what_the_reference_says)
+{
+    struct clv_context *ctx = clv_context_create(NULL);
+    cr_assert(ctx);
+    struct clv_device *dev = open_device(ctx);
+    const struct clv_check *check = &clv_check_dense;
+    struct clv_check_options kept = {.known = clv_check_known_create()};
+    const struct clv_check_options without = {.known = kept.known, .no_kernels = true};
+    struct clv_check_result fresh, first, again, wrong;
+    for (size_t i = 0; i < check->n_cases; i++) {
+        const struct clv_check_case *c = &check->cases[i];
+        if (!(c->flags & CLV_CHECK_SMALL))
+            continue;
+        cr_assert_eq(clv_check_run(dev, check, c, NULL, NULL, &fresh), CLV_OK);
+        cr_assert_eq(clv_check_run(dev, check, c, NULL, &kept, &first), CLV_OK);
+        cr_assert_eq(clv_check_run(dev, check, c, NULL, &kept, &again), CLV_OK);
+        cr_assert_eq(clv_check_run(dev, check, c, NULL, &without, &wrong), CLV_OK);
+        cr_expect(first.max_error == fresh.max_error && again.max_error == fresh.max_error, "%s: %g, %g, %g", c->name,
+                  fresh.max_error, first.max_error, again.max_error);
+        cr_expect(first.n_compared == fresh.n_compared && again.n_compared == fresh.n_compared, "%s", c->name);
+        cr_expect_eq(wrong.status, CLV_CHECK_FAILED, "%s passes without kernels", c->name);
+    }
+    clv_check_known_destroy(&kept.known);
+    clv_device_close(&dev);
+    clv_context_destroy(&ctx);
+}
