@@ -101,8 +101,9 @@ CLV_API double clv_trainer_get_learning_rate(const struct clv_trainer *t);
 /* Optimizer steps done so far. */
 CLV_API uint64_t clv_trainer_steps(const struct clv_trainer *t);
 
-/* Weights by index: name ("conv2d_1/kernel"), dims (HWIO; in, out; filters), number of elements. */
-struct clv_weight_info { const char *name; int n_dims; int dims[4]; uint64_t count; };
+/* Weights by index: name ("conv2d_1/kernel"), dims (HWIO; in, out; filters), number of elements. state: saved like
+ * the others but not trained (running statistics): it has no gradient. Those come last. */
+struct clv_weight_info { const char *name; int n_dims; int dims[4]; uint64_t count; bool state; };
 CLV_API size_t clv_trainer_weights(const struct clv_trainer *t);
 CLV_API CLV_CHECK enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i,
                                                        struct clv_weight_info *ret);

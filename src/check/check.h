@@ -25,9 +25,12 @@ struct clv_check_ref {
     uint32_t step;
     const uint32_t *sample_index;           /* [n] */
     double *out;                            /* [n][h][w][c] of node->shape; to be written */
+    double *state[CLV_MAX_WEIGHTS];         /* what forward leaves in weights that are state, as they are before;
+                                             * NULL for the others */
 };
 
-/* Pattern of the inputs. Weights are normal with variance 1 / fan_in, biases normal with variance 0.01. */
+/* Pattern of the inputs. Weights are normal with variance 1 / fan_in; vectors that begin at 0 normal with variance
+ * 0.01, those that begin at 1 normal with variance 1, or, where they are state, uniform in 0.25..2. */
 enum clv_check_fill {
     CLV_CHECK_NORMAL,   /* mean 0, variance 1 */
     CLV_CHECK_DISTINCT, /* a shuffle of equally spaced values around 0, none of them 0: max has no ties,

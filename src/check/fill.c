@@ -106,6 +106,15 @@ static bool is_input(const struct clv_check_job *job, const struct clv_check_arr
     return false;
 }
 
+static void fill_weight(struct clv_rng *rng, const struct clv_weight *w, float *x)
+{
+    const bool ones = w->init == CLV_INIT_ONES;
+    for (int64_t i = 0; i < w->count && ones && w->state; i++)
+        x[i] = (float)clv_rng_range(rng, .25, 2);
+    if (!ones || !w->state)
+        fill_normal(rng, x, w->count, w->n_dims > 1 ? sqrt(1.0 / (double)w->fan_in) : ones ? 1 : 0.1);
+}
+
 /* Operands that a unit rounds to brain floats are such: what is wrong then shows beside fp32's error. */
 static void cut_to_brain_floats(float *x, int64_t count)
 {
@@ -131,16 +140,19 @@ enum clv_err clv_check_fill(struct clv_check_job *job)
         struct clv_rng rng = clv_rng_init(job->options.seed, stream_of(job, a->what));
         if (!a->given)
             continue;
-        const double deviation = !w ? 1 : w->n_dims > 1 ? sqrt(1.0 / (double)w->fan_in) : 0.1;
         const bool light = clv_check_only_times(job);
         if (a->t == job->emit.targets)
             fill_targets(job, &rng, a->given, a->shape.c);
+        else if (w && w->count <= 65521)
+            fill_weight(&rng, w, a->given);
         else if (light)
-            fill_repeating(&rng, a->given, count, deviation);
+            fill_repeating(&rng, a->given, count, w ? sqrt(1.0 / (double)w->fan_in) : 1);
         else if (is_input(job, a))
             CLV_TRY(fill_input(job, &rng, a->given, count));
+        else if (w)
+            fill_weight(&rng, w, a->given);
         else
-            fill_normal(&rng, a->given, count, deviation);
+            fill_normal(&rng, a->given, count, 1);
         if (job->options.matrix_parts == 1)
             cut_to_brain_floats(a->given, count);
         for (int64_t i = 0; clv_dtype_is_16(a->t->dtype) && i < count; i++)

@@ -14,6 +14,8 @@ static bool alloc_node(struct clv_reference *r, const struct clv_node *node)
     for (int i = 0; i < node->n_weights; i++) {
         r->weight[node->id][i] = numbers(node->weights[i].count);
         ok = ok && r->weight[node->id][i];
+        if (node->weights[i].state)
+            ok = (r->state[node->id][i] = numbers(node->weights[i].count)) != NULL && ok;
     }
     return ok;
 }
@@ -25,7 +27,8 @@ enum clv_err clv_reference_init(struct clv_reference *r, const struct clv_graph 
     *r = (struct clv_reference){.graph = g, .fusion = fusion, .root = root, .n = n};
     r->value = calloc((size_t)g->n_nodes, sizeof(*r->value));
     r->weight = calloc((size_t)g->n_nodes, sizeof(*r->weight));
-    bool ok = r->value && r->weight;
+    r->state = calloc((size_t)g->n_nodes, sizeof(*r->state));
+    bool ok = r->value && r->weight && r->state;
     for (int i = 0; i < g->n_nodes && ok; i++)
         ok = fusion[i].dead || alloc_node(r, g->nodes[i]);
     if (ok && root->op->flags & CLV_OP_LOSS)
@@ -45,9 +48,12 @@ void clv_reference_finish(struct clv_reference *r)
             free(r->value[i]);
         for (int k = 0; r->weight && k < CLV_MAX_WEIGHTS; k++)
             free(r->weight[i][k]);
+        for (int k = 0; r->state && k < CLV_MAX_WEIGHTS; k++)
+            free(r->state[i][k]);
     }
     free(r->value);
     free(r->weight);
+    free(r->state);
     free(r->targets);
     free(r->root_grad);
     *r = (struct clv_reference){0};
@@ -67,8 +73,12 @@ static void compute(struct clv_reference *r, const struct clv_node *node)
                               .out = r->value[node->id]};
     for (int i = 0; i < node->n_in; i++)
         q.in[i] = r->value[node->in[i]->id];
-    for (int i = 0; i < node->n_weights; i++)
+    for (int i = 0; i < node->n_weights; i++) {
         q.weight[i] = r->weight[node->id][i];
+        q.state[i] = r->state[node->id][i];
+        for (int64_t k = 0; q.state[i] && k < node->weights[i].count; k++)
+            q.state[i][k] = q.weight[i][k];
+    }
     clv_check_find(node->op->name)->reference(&q);
 }
 

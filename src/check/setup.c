@@ -53,8 +53,7 @@ enum clv_err clv_check_build(struct clv_check_job *job)
     job->sample_index = calloc((size_t)job->batch, sizeof(*job->sample_index));
     if (!job->fusion || !job->tensors || !job->sample_index)
         return clv_fail_nomem(job->err, "a check");
-    const bool loss = job->root->op->flags & CLV_OP_LOSS;
-    clv_graph_passes(g, job->root, loss, !(c->flags & CLV_CHECK_NO_FUSE), job->fusion);
+    clv_graph_passes(g, job->root, job->training, !(c->flags & CLV_CHECK_NO_FUSE), job->fusion);
     for (int i = 0; i < g->n_nodes; i++)
         job->fusion[i].needs_grad = job->training; /* the inputs' gradients are checked too */
     for (int i = 0; i < job->batch; i++)
@@ -127,8 +126,9 @@ static bool make_weights(struct clv_check_job *job, const struct clv_node *node)
         const struct clv_shape flat = {1, 1, (int)w->count};
         t->weight[i] =
             clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, 1, 1, 1, w->count, w->name);
-        t->weight_grad[i] =
-            clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, 1, 1, 1, w->count, w->name);
+        if (!w->state)
+            t->weight_grad[i] =
+                clv_emit_tensor(&job->emit, CLV_MEMORY_ACTIVATION, CLV_F32, 1, 1, 1, w->count, w->name);
         if (!make_given(add_array(job, w->name, t->weight[i], 1, flat)))
             return false;
         job->array[job->n_arrays - 1].source = job->reference.weight[node->id][i];
@@ -222,6 +222,17 @@ static bool read_values(struct clv_check_job *job)
         a->want = job->reference.value[node[i]->id];
         a->zero_tail = node[i]->op->flags & CLV_OP_LOSS;
     }
+    for (int k = 0; k < job->graph->n_nodes; k++)
+        for (int i = 0; i < job->graph->nodes[k]->n_weights; i++) {
+            const struct clv_weight *w = &job->graph->nodes[k]->weights[i];
+            const struct clv_shape flat = {1, 1, (int)w->count};
+            if (!w->state || job->fusion[k].dead)
+                continue;
+            struct clv_check_array *a = add_array(job, w->name, job->tensors[k].weight[i], 1, flat);
+            if (!make_got(a))
+                return false;
+            a->want = job->reference.state[k][i];
+        }
     return true;
 }
 
@@ -237,15 +248,17 @@ static bool read_gradients(struct clv_check_job *job)
             return false;
         a->source = job->reference.value[node->id];
     }
-    for (int i = 0; job->tested && i < job->tested->n_weights; i++) {
-        struct clv_node_tensors *t = &job->tensors[job->tested->id];
-        const struct clv_weight *w = &job->tested->weights[i];
-        struct clv_check_array *a =
-            add_array(job, w->name, t->weight_grad[i], 1, (struct clv_shape){1, 1, (int)w->count});
-        if (!make_got(a))
-            return false;
-        a->source = job->reference.weight[job->tested->id][i];
-    }
+    for (int k = 0; k < job->graph->n_nodes; k++)
+        for (int i = 0; i < job->graph->nodes[k]->n_weights; i++) {
+            const struct clv_weight *w = &job->graph->nodes[k]->weights[i];
+            if (w->state || job->fusion[k].dead)
+                continue;
+            struct clv_check_array *a = add_array(job, w->name, job->tensors[k].weight_grad[i], 1,
+                                                  (struct clv_shape){1, 1, (int)w->count});
+            if (!make_got(a))
+                return false;
+            a->source = job->reference.weight[k][i];
+        }
     return true;
 }
 

@@ -136,7 +136,7 @@ static enum clv_err compare_weight(struct comparison *c, int index, bool grad)
     for (int i = 0; i < SIDES; i++) {
         struct clv_trainer *t = c->side[i].trainer;
         const struct clv_param *mine = &t->store->param[index];
-        if (grad && mine->fused) /* its update is compared */
+        if (grad && (mine->fused || clv_param_weight(mine)->state)) /* its update is compared */
             return CLV_OK;
         CLV_TRY(on_side(c, i, (grad ? clv_trainer_get_gradient : clv_trainer_get_weight)(t, (size_t)index,
                                                                                          c->host[i])));

@@ -68,8 +68,9 @@ static int64_t find_wrong(const struct clv_small *s, const float *got, const dou
 
 static bool is_stored(const struct clv_small *s, const struct clv_node *node)
 {
-    const struct clv_fusion *f = &s->plan->fusion[node->id];
-    return !f->dead && !f->pool && !f->act_node && !(node->op->flags & (CLV_OP_INPUT | CLV_OP_LOSS));
+    const struct clv_fusion *f = s->plan->fusion;
+    const struct clv_node *worker = clv_node_worker(node, f);
+    return !f[node->id].dead && clv_node_last(worker, f) == node && !(node->op->flags & (CLV_OP_INPUT | CLV_OP_LOSS));
 }
 
 /* The first layer whose output is wrong, in a run that keeps them all. */
@@ -147,7 +148,8 @@ static double make_direction(const struct clv_small *s, int number, int only, do
         double square = 0;
         for (size_t k = 0; k < n; k++)
             square += s->gradient[at + k] * s->gradient[at + k];
-        const double length = only < 0 || only == i ? 1 / fmax(sqrt(square), 1e-6 * sqrt((double)n)) : 0;
+        const bool moves = i < s->store->n_trained && (only < 0 || only == i);
+        const double length = moves ? 1 / fmax(sqrt(square), 1e-6 * sqrt((double)n)) : 0;
         for (size_t k = 0; k < n; k++, at++) {
             direction[at] = (clv_rng_u32(&rng) & 1 ? 1 : -1) * length;
             slope += s->gradient[at] * direction[at];
@@ -165,14 +167,14 @@ static bool slope_is_right(struct clv_small *s, int number, int only, double *di
         return false;
     const double h = 1e-5 / largest;
     const double want = (objective(s, direction, h) - objective(s, direction, -h)) / (2 * h);
-    const double arrays = only < 0 ? s->store->n_params : 1;
+    const double arrays = only < 0 ? s->store->n_trained : 1;
     return fabs(got - want) <= (slope_tolerance + slope_roundoffs * roundoff(s)) * sqrt(arrays);
 }
 
 /* The first in the order in which they were made: from the loss backwards. */
 static void find_weight(struct clv_small *s, int number, double *direction, char text[TEXT])
 {
-    int i = s->store->n_params - 1;
+    int i = s->store->n_trained - 1;
     while (i > 0 && slope_is_right(s, number, i, direction))
         i--;
     const struct clv_param *p = &s->store->param[i];

@@ -141,6 +141,8 @@ static enum clv_err read_weights(struct clv_small *s)
         CLV_TRY(clv_store_read(s->store, &p->value, w));
         if (info->init == CLV_INIT_ZEROS || info->init == CLV_INIT_ONES)
             clv_rng_fill(&rng, .2, w, (size_t)info->count);
+        for (int64_t k = 0; k < info->count && info->init == CLV_INIT_ONES; k++)
+            w[k] += 1;
         for (int64_t k = 0; k < info->count; k++)
             s->reference.weight[p->node->id][p->index][k] = (double)w[k];
         w += info->count;
@@ -180,7 +182,7 @@ static enum clv_err allocate(struct clv_small *s)
     s->gradient = calloc(s->n_weights + 1, sizeof *s->gradient);
     if (!s->fusion || !s->x || !s->targets || !s->weights || !s->gradient)
         return clv_fail_nomem(err, "the self-test");
-    clv_graph_passes(s->graph, s->root, s->root->op->flags & CLV_OP_LOSS, true, s->fusion);
+    clv_graph_passes(s->graph, s->root, s->test->params->training, true, s->fusion);
     return clv_reference_init(&s->reference, s->graph, s->fusion, s->root, CLV_SMALL_BATCH, err);
 }
 
@@ -276,7 +278,7 @@ enum clv_err clv_small_step(struct clv_small *s, bool separate)
     CLV_TRY(clv_plan_submit(s->plan, 0, &upload, &st, s->index, s->targets));
     CLV_TRY(clv_plan_wait(s->plan, 0, &s->output, &s->loss));
     size_t at = 0;
-    for (int i = 0; p->training && i < s->store->n_params; i++) {
+    for (int i = 0; p->training && i < s->store->n_trained; i++) {
         CLV_TRY(read_gradient(s, &st, &s->store->param[i], s->weights + at, s->gradient + at));
         at += (size_t)clv_param_weight(&s->store->param[i])->count;
     }

@@ -121,13 +121,20 @@ static bool counts(const struct clv_graph *g, const struct clv_node *node)
     return node->live || !g->output;
 }
 
+uint64_t clv_node_parameters(const struct clv_node *node)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < node->n_weights; i++)
+        n += node->weights[i].state ? 0 : (uint64_t)node->weights[i].count;
+    return n;
+}
+
 uint64_t clv_graph_parameters(const struct clv_graph *g)
 {
     uint64_t sum = 0;
     for (int i = 0; g && i < g->n_nodes; i++) {
-        const struct clv_node *node = g->nodes[i];
-        for (int k = 0; counts(g, node) && k < node->n_weights; k++)
-            sum += (uint64_t)node->weights[k].count;
+        if (counts(g, g->nodes[i]))
+            sum += clv_node_parameters(g->nodes[i]);
     }
     return sum;
 }

@@ -35,9 +35,11 @@ enum clv_init {
     CLV_INIT_GLOROT_UNIFORM, CLV_INIT_GLOROT_NORMAL, CLV_INIT_HE_UNIFORM, CLV_INIT_HE_NORMAL,
 };
 
-/* A trainable array that an op asked for in infer(). */
+/* An array that an op asked for in infer(): trained, or state that it writes itself. */
 struct clv_weight {
     const char *name;    /* "kernel", "bias" */
+    bool state;          /* saved like the others, but not trained: forward writes it in training (running
+                          * statistics). Behind the node's trained ones */
     int n_dims;
     int dims[4];         /* conv2d kernel: height, width, in / groups, filters; dense: in, units */
     int64_t count;
@@ -99,6 +101,8 @@ bool clv_name_valid(const char *name);
 CLV_CHECK enum clv_err clv_node_add_weight(struct clv_graph *g, struct clv_node *node,
                                            const struct clv_weight *w);
 
+/* Values of the node's trained weights. */
+uint64_t clv_node_parameters(const struct clv_node *node);
 /* Of one sample's forward pass. */
 double clv_node_flops(const struct clv_node *node);
 /* Appends "option=value ..." as the model language has it; defaults are left out. */
@@ -120,6 +124,10 @@ struct clv_fusion {
     const struct clv_node *act_node;  /* the node that act came from: its output is this node's output */
     const struct clv_node *pool; /* conv2d: the 2 x 2 max-pool behind it and its activation, whose output
                                   * is this node's output; a candidate until clv_emit_settle() */
+    const struct clv_node *add;  /* batchnorm: the sum behind it that it computes with the activation of that
+                                  * sum, whose output is this node's output; a candidate until clv_emit_settle() */
+    const struct clv_node *norm; /* conv2d, dense: outside training, the batchnorm behind it that is folded
+                                  * into its weights, whose output is this node's output */
     const struct clv_node *fused_into;/* this node's work is done by that node; emit nothing */
     const struct clv_node *softmax;   /* loss: takes the logits of this softmax (or sigmoid) node and writes its output too */
     bool dead;                   /* does not reach the roots */
@@ -127,9 +135,9 @@ struct clv_fusion {
     bool fp32;                   /* stays in fp32 where other outputs are stored in 16 bits */
 };
 
-/* Fills fusion[graph->n_nodes] for the nodes that reach `root` (the output, or a loss). training:
- * the loss may take over its softmax. fuse=false annotates only dead, needs_grad and fp32 (losses, softmax,
- * what they are computed from). */
+/* Fills fusion[graph->n_nodes] for the nodes that reach `root` (the output, or a loss, which may take over its
+ * softmax). training: running statistics are not what batchnorm computes with, so that it cannot be folded.
+ * fuse=false annotates only dead, needs_grad and fp32 (losses, softmax, what they are computed from). */
 void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bool training,
                       bool fuse, struct clv_fusion *fusion);
 /* Afterwards: node's output stays in fp32, too (the network's, which the host reads). */
@@ -141,6 +149,11 @@ void clv_graph_keep_fp32(const struct clv_graph *g, const struct clv_node *node,
  * way: the answer may be a view in turn. */
 const struct clv_node *clv_node_owner(const struct clv_node *node, const struct clv_fusion *fusion,
                                       bool training);
+
+/* The node that does node's work: itself where no other took it over. */
+const struct clv_node *clv_node_worker(const struct clv_node *node, const struct clv_fusion *fusion);
+/* Of what such a node computes, the last: whose value its output tensor holds. */
+const struct clv_node *clv_node_last(const struct clv_node *worker, const struct clv_fusion *fusion);
 
 /* What is stored for node's output: its shape, or the pooled one where a pool was fused behind it. */
 struct clv_shape clv_node_stored_shape(const struct clv_node *node, const struct clv_fusion *fusion);

@@ -20,6 +20,11 @@ enum {
     CLV_OP_TRAIN_ONLY = 1u << 3,/* identity outside training (dropout): a view there */
     CLV_OP_ACT = 1u << 4,       /* an activation that conv2d and dense may fuse: op->act */
     CLV_OP_FUSES_ACT = 1u << 5, /* takes an activation node behind it into its epilogue */
+    CLV_OP_SUM = 1u << 6,       /* adds its two inputs: batchnorm may do it (CLV_OP_FUSES_SUM) */
+    CLV_OP_FUSES_SUM = 1u << 8, /* takes a CLV_OP_SUM node behind it, whose other input was computed before */
+    CLV_OP_FOLDS = 1u << 9,     /* outside training, a factor and a constant for each channel: CLV_OP_TAKES_NORM */
+    CLV_OP_TAKES_NORM = 1u << 10, /* folds such a node behind it into its weights outside training */
+    CLV_OP_REPEATS = 1u << 11,  /* its backward pass finds the fused activation's input once more */
     CLV_OP_ACTIVATION = 1u << 7, /* may stand in activation= though no epilogue fuses it (softmax); CLV_OP_ACT implies it */
 };
 

@@ -40,7 +40,8 @@ static void mark_gradients(const struct clv_graph *g, struct clv_fusion *fusion)
         const struct clv_node *node = g->nodes[i];
         if (fusion[i].dead || node->op->flags & CLV_OP_INPUT)
             continue;
-        fusion[i].needs_grad = node->n_weights > 0;
+        for (int k = 0; k < node->n_weights; k++)
+            fusion[i].needs_grad |= !node->weights[k].state;
         for (int k = 0; k < node->n_in; k++)
             fusion[i].needs_grad |= fusion[node->in[k]->id].needs_grad;
     }
@@ -73,14 +74,25 @@ static bool has_defaults(const struct clv_node *node)
     return none;
 }
 
+/* Whose work node is the last of so far. */
+static const struct clv_node *producer_of(const struct clv_node *node, const struct clv_fusion *fusion)
+{
+    const struct clv_node *into = fusion[node->id].fused_into;
+    return into && clv_node_last(into, fusion) == node ? into : node;
+}
+
 /* The root's own output is wanted as it is, so nothing may be fused behind it; that needs no test,
  * since whatever lies behind the root is dead. */
 static void fuse_activation(const struct clv_graph *g, const struct clv_node *act,
                             struct clv_fusion *fusion)
 {
-    const struct clv_node *producer = act->in[0], *user = NULL;
-    if (!(producer->op->flags & CLV_OP_FUSES_ACT) || fusion[act->id].fused_into ||
-        count_users(g, fusion, producer, &user) != 1 || !has_defaults(act))
+    const struct clv_node *before = act->in[0], *user = NULL;
+    const struct clv_node *producer = producer_of(before, fusion);
+    /* What batchnorm adds has its activation behind the sum. */
+    if (before->op->flags & CLV_OP_SUM)
+        producer = before;
+    if (!(producer->op->flags & CLV_OP_FUSES_ACT) || fusion[act->id].fused_into || fusion[producer->id].act_node ||
+        fusion[producer->id].pool || count_users(g, fusion, before, &user) != 1 || !has_defaults(act))
         return;
     fusion[producer->id].act = act->op->act;
     fusion[producer->id].act_node = act;
@@ -91,19 +103,42 @@ static void fuse_activation(const struct clv_graph *g, const struct clv_node *ac
 static void fuse_pool(const struct clv_graph *g, const struct clv_node *pool,
                       struct clv_fusion *fusion)
 {
-    const struct clv_node *before = pool->in[0], *into = fusion[before->id].fused_into, *user = NULL;
-    const struct clv_node *producer = into && fusion[into->id].act_node == before ? into : before;
+    const struct clv_node *before = pool->in[0], *user = NULL;
+    const struct clv_node *producer = producer_of(before, fusion);
     /* The maximum is taken before the activation, which is the same for those that rise everywhere. */
-    if (clv_act_needs_input(fusion[producer->id].act) || !producer->op->takes_pool || count_users(g, fusion, before, &user) != 1)
+    if (clv_act_needs_input(fusion[producer->id].act) || !producer->op->takes_pool || fusion[producer->id].pool ||
+        count_users(g, fusion, before, &user) != 1)
         return;
     fusion[producer->id].pool = pool;
     fusion[pool->id].fused_into = producer;
 }
 
+/* Of the two inputs the later one adds the other, which is there by then. */
+static void fuse_sum(const struct clv_graph *g, const struct clv_node *sum, struct clv_fusion *fusion)
+{
+    const struct clv_node *a = sum->in[0], *b = sum->in[1], *user = NULL;
+    const struct clv_node *later = a->id > b->id ? a : b;
+    if (a == b || !(later->op->flags & CLV_OP_FUSES_SUM) || fusion[later->id].fused_into ||
+        fusion[later->id].act_node || count_users(g, fusion, later, &user) != 1)
+        return;
+    fusion[later->id].add = sum;
+    fusion[sum->id].fused_into = later;
+}
+
+/* Before activations find their producers. */
+static void fold_norm(const struct clv_graph *g, const struct clv_node *norm, struct clv_fusion *fusion)
+{
+    const struct clv_node *before = norm->in[0], *user = NULL;
+    if (!(before->op->flags & CLV_OP_TAKES_NORM) || count_users(g, fusion, before, &user) != 1)
+        return;
+    fusion[before->id].norm = norm;
+    fusion[norm->id].fused_into = before;
+}
+
 /* Nodes that may share their input's memory, or only reshape what it computed. */
 static bool hands_on(const struct clv_node *node)
 {
-    const uint32_t flags = CLV_OP_VIEW | CLV_OP_TRAIN_ONLY | CLV_OP_ACT | CLV_OP_ACTIVATION;
+    const uint32_t flags = CLV_OP_VIEW | CLV_OP_TRAIN_ONLY | CLV_OP_ACT | CLV_OP_ACTIVATION | CLV_OP_FOLDS;
     return node->op->flags & flags || node->op->halves;
 }
 
@@ -147,30 +182,50 @@ void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bo
     mark_fp32(g, fusion);
     if (!fuse)
         return;
-    if (training && root->op->flags & CLV_OP_LOSS)
+    if (root->op->flags & CLV_OP_LOSS)
         fuse_loss(g, root, fusion);
     for (int i = 0; i < g->n_nodes; i++) {
-        if (!fusion[i].dead && g->nodes[i]->op->flags & CLV_OP_ACT)
-            fuse_activation(g, g->nodes[i], fusion);
-        if (!fusion[i].dead && g->nodes[i]->op->halves && g->nodes[i]->op->halves(g->nodes[i]))
-            fuse_pool(g, g->nodes[i], fusion);
+        const struct clv_node *node = g->nodes[i];
+        const uint32_t flags = fusion[i].dead ? 0 : node->op->flags;
+        if (!training && flags & CLV_OP_FOLDS)
+            fold_norm(g, node, fusion);
+        if (flags & CLV_OP_SUM)
+            fuse_sum(g, node, fusion);
+        if (flags & CLV_OP_ACT)
+            fuse_activation(g, node, fusion);
+        if (!fusion[i].dead && node->op->halves && node->op->halves(node))
+            fuse_pool(g, node, fusion);
     }
+}
+
+const struct clv_node *clv_node_worker(const struct clv_node *node, const struct clv_fusion *fusion)
+{
+    const struct clv_node *into;
+    /* A loss takes over its softmax's work, not its output. */
+    while ((into = fusion[node->id].fused_into) && !(into->op->flags & CLV_OP_LOSS))
+        node = into;
+    return node;
+}
+
+const struct clv_node *clv_node_last(const struct clv_node *worker, const struct clv_fusion *fusion)
+{
+    const struct clv_fusion *f = &fusion[worker->id];
+    if (f->add)
+        return clv_node_last(f->add, fusion);
+    return f->pool ? f->pool : f->act_node ? f->act_node : f->norm ? f->norm : worker;
 }
 
 struct clv_shape clv_node_stored_shape(const struct clv_node *node, const struct clv_fusion *fusion)
 {
-    const struct clv_node *into = fusion[node->id].fused_into;
-    const struct clv_node *pool = fusion[into ? into->id : node->id].pool;
+    const struct clv_node *pool = fusion[clv_node_worker(node, fusion)->id].pool;
     return pool ? pool->shape : node->shape;
 }
 
 const struct clv_node *clv_node_owner(const struct clv_node *node, const struct clv_fusion *fusion,
                                       bool training)
 {
-    const struct clv_node *into = fusion[node->id].fused_into;
     const uint32_t flags = node->op->flags;
     if (flags & CLV_OP_VIEW || (flags & CLV_OP_TRAIN_ONLY && !training))
         return node->in[0];
-    /* A loss takes over its softmax's work, not its output. */
-    return into && !(into->op->flags & CLV_OP_LOSS) ? into : node;
+    return clv_node_worker(node, fusion);
 }

@@ -51,14 +51,6 @@ static void add_flops(struct clv_str *s, double flops)
     clv_str_addf(s, "%.*f%s", decimals, flops, units[u]);
 }
 
-static uint64_t node_parameters(const struct clv_node *node)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < node->n_weights; i++)
-        n += (uint64_t)node->weights[i].count;
-    return n;
-}
-
 static void add_number(struct clv_str *s, enum column column, double value)
 {
     if (value < 1)
@@ -96,7 +88,7 @@ static void add_cell(struct clv_str *s, const struct clv_node *node, enum column
         add_shape(s, node->shape);
         break;
     case PARAMETERS:
-        add_number(s, column, (double)node_parameters(node));
+        add_number(s, column, (double)clv_node_parameters(node));
         break;
     case FLOPS:
         add_number(s, column, clv_node_flops(node));

@@ -104,6 +104,7 @@ static json_t *weights_json(const struct clv_node *node)
         json_t *o = json_object();
         bool ok = clv_json_set(o, "name", json_string(w->name));
         ok = ok && clv_json_set(o, "shape", dims(w->dims, w->n_dims));
+        ok = ok && clv_json_set(o, "trained", json_boolean(!w->state));
         if (!ok || json_array_append(array, o)) {
             json_decref(o);
             json_decref(array);
@@ -129,9 +130,6 @@ static json_t *inputs_json(const struct clv_node *node)
 static json_t *node_json(const struct clv_graph *g, const struct clv_node *node)
 {
     struct clv_str options = {0};
-    int64_t parameters = 0;
-    for (int i = 0; i < node->n_weights; i++)
-        parameters += node->weights[i].count;
     clv_node_print_options(node, &options);
     json_t *o = json_object();
     const int shape[] = {node->shape.h, node->shape.w, node->shape.c};
@@ -140,7 +138,7 @@ static json_t *node_json(const struct clv_graph *g, const struct clv_node *node)
     ok = ok && clv_json_set(o, "options", json_string(options.text ? options.text : ""));
     ok = ok && clv_json_set(o, "inputs", inputs_json(node));
     ok = ok && clv_json_set(o, "shape", dims(shape, 3));
-    ok = ok && clv_json_set(o, "parameters", json_integer(parameters));
+    ok = ok && clv_json_set(o, "parameters", json_integer((json_int_t)clv_node_parameters(node)));
     ok = ok && clv_json_set(o, "flops", json_integer((json_int_t)clv_node_flops(node)));
     ok = ok && clv_json_set(o, "weights", weights_json(node));
     ok = ok && clv_json_set(o, "used", json_boolean(node->live || !g->output));

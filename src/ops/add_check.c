@@ -4,6 +4,12 @@ static const struct clv_check_case cases[] = {
     {"one", "", {{1, 1, 1}, {1, 1, 1}}, .batch = 1, .flags = CLV_CHECK_SMALL},
     {"tail", "", {{3, 5, 7}, {3, 5, 7}}, .batch = 3, .n = 2, .flags = CLV_CHECK_SMALL},
     {"pitch", "", {{5, 3, 8}, {5, 3, 8}}, .flags = CLV_CHECK_PITCH | CLV_CHECK_SMALL},
+    {"activation", "activation=relu", {{3, 5, 7}, {3, 5, 7}}, .batch = 3, .n = 2, .flags = CLV_CHECK_SMALL},
+    {"behind batchnorm", "activation=relu", {{3, 5, 12}, {3, 5, 12}}, .batch = 3, .n = 2, .before = "batchnorm",
+     .flags = CLV_CHECK_SMALL},
+    {"linear behind batchnorm", "", {{5, 3, 12}, {5, 3, 12}}, .before = "batchnorm", .flags = CLV_CHECK_PITCH},
+    {"outside training", "activation=relu", {{3, 5, 12}, {3, 5, 12}}, .before = "batchnorm",
+     .flags = CLV_CHECK_SMALL | CLV_CHECK_EVAL},
     {"chunks", "", {{33, 35, 16}, {33, 35, 16}}},
 };
 

@@ -1,6 +1,8 @@
 /* The host side that conv2d and dense have in common. */
 #include "ops/contract_op.h"
 
+#include "ops/batchnorm.h"
+
 const char *const clv_init_names[] = {
     "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", NULL};
 
@@ -61,6 +63,8 @@ enum clv_err clv_contract_op_emit(struct clv_emit *e, const struct clv_node *nod
         .bias = bias ? clv_emit_weight(e, node, 1) : NULL,
         .y = clv_emit_out(e, node),
     };
+    if (e->fusion[node->id].norm)
+        CLV_TRY(clv_batchnorm_fold(e, e->fusion[node->id].norm, &p.w, &p.bias));
     CLV_TRY(pool_mask(e, node, &p));
     if (pass == CLV_PASS_BACKWARD) {
         p.dy = clv_emit_grad_out(e, node);

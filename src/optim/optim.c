@@ -78,16 +78,18 @@ static enum clv_err emit_clip(struct clv_emit *e, struct clv_store *store, struc
 {
     int64_t chunks = 0, first = 0;
     for (int i = 0; i < store->n_segments; i++)
-        chunks += store->segment[i].count / CLV_STORE_CHUNK;
+        chunks += store->segment[i].trained / CLV_STORE_CHUNK;
     struct clv_tensor *sums = clv_emit_scratch(e, CLV_F32, chunks, "squares");
     const char *options = clv_emit_options(e, "-DCHUNK=%d", CLV_STORE_CHUNK);
     if (!sums || !options)
         return CLV_ERR_NOMEM;
     for (int i = 0; i < store->n_segments; i++) {
         struct clv_store_segment *seg = &store->segment[i];
-        const int64_t n = seg->count / CLV_STORE_CHUNK;
+        const int64_t n = seg->trained / CLV_STORE_CHUNK;
+        if (!n)
+            continue;
         CLV_TRY(clv_emit_kernel(
-            e, &(struct clv_emit_info){.what = "gradient norm", .bytes = (double)seg->count * 8},
+            e, &(struct clv_emit_info){.what = "gradient norm", .bytes = (double)seg->trained * 8},
             &(struct clv_kernel_step){
                 .source = &clv_cl_clip, .name = "clip_squares", .options = options, .dims = 1,
                 .global = {(size_t)n},

@@ -38,13 +38,11 @@ const struct clv_step *clv_plan_writer(const struct clv_plan *p, const struct cl
 static const struct clv_node *find_holder(const struct clv_plan *p, const struct clv_node *node)
 {
     const struct clv_fusion *f = p->fusion;
-    const struct clv_node *into = f[node->id].fused_into;
     const uint32_t flags = node->op->flags;
     if (f[node->id].dead || flags & CLV_OP_VIEW || (flags & CLV_OP_TRAIN_ONLY && !p->params.training))
         return NULL;
-    const struct clv_node *holder = into && !(into->op->flags & CLV_OP_LOSS) ? into : node;
-    const struct clv_node *act = f[holder->id].act_node, *pool = f[holder->id].pool;
-    return (pool ? pool : act ? act : holder) == node ? holder : NULL;
+    const struct clv_node *holder = clv_node_worker(node, f);
+    return clv_node_last(holder, f) == node ? holder : NULL;
 }
 
 bool clv_plan_find(const struct clv_plan *p, const struct clv_node *node, bool grad,

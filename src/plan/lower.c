@@ -124,7 +124,7 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
                          .force_variant = q->force_variant,
                          .choices = &p->choices, .fusion = p->fusion,
                          .node = p->node, .steps = &p->steps};
-    clv_graph_passes(p->graph, q->root, loss, !q->no_fusion, p->fusion);
+    clv_graph_passes(p->graph, q->root, q->training, !q->no_fusion, p->fusion);
     clv_graph_keep_fp32(p->graph, p->graph->output, p->fusion);
     clv_emit_settle(&e, p->fusion);
     CLV_TRY(make_io_tensors(p, &e));

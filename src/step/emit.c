@@ -373,7 +373,13 @@ void clv_emit_settle(const struct clv_emit *e, struct clv_fusion *fusion)
 {
     for (int i = 0; i < e->graph->n_nodes; i++) {
         const struct clv_node *node = e->graph->nodes[i], *pool = fusion[i].pool, *act = fusion[i].act_node;
-        if (act && e->training && fusion[i].needs_grad && clv_act_needs_input(fusion[i].act)) {
+        const struct clv_node *sum = fusion[i].add;
+        if (sum && clv_emit_dtype(e, sum) != clv_emit_dtype(e, node)) {
+            fusion[sum->id].fused_into = NULL;
+            fusion[i].add = NULL;
+        }
+        if (act && e->training && fusion[i].needs_grad && clv_act_needs_input(fusion[i].act) &&
+            !(node->op->flags & CLV_OP_REPEATS)) {
             fusion[act->id].fused_into = NULL;
             fusion[i].act_node = NULL;
             fusion[i].act = CLV_ACT_LINEAR;

@@ -21,26 +21,35 @@ static int64_t padded_count(const struct clv_param *p)
 
 /* ---- layout ---- */
 
+static enum clv_err add_params(struct clv_store *s, const struct clv_graph *g, bool state, int *n)
+{
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int w = 0; w < g->nodes[i]->n_weights; w++) {
+            const struct clv_node *node = g->nodes[i];
+            if (node->weights[w].state != state)
+                continue;
+            struct clv_param *p = &s->param[(*n)++];
+            p->node = node;
+            p->index = w;
+            p->name = clv_arena_printf(&s->arena, "%s/%s", node->name, node->weights[w].name);
+            if (!p->name)
+                return clv_fail_nomem(clv_device_error(s->dev), "the parameter store");
+        }
+    return CLV_OK;
+}
+
 static enum clv_err list_params(struct clv_store *s, const struct clv_graph *g)
 {
-    struct clv_error *err = clv_device_error(s->dev);
+    int n = 0;
     for (int i = 0; i < g->n_nodes; i++)
         s->n_params += g->nodes[i]->n_weights;
     s->param = clv_arena_alloc(&s->arena, (size_t)s->n_params * sizeof *s->param);
     s->segment = clv_arena_alloc(&s->arena, (size_t)s->n_params * sizeof *s->segment);
     if (!s->param || !s->segment)
-        return clv_fail_nomem(err, "the parameter store");
-    int k = 0;
-    for (int i = 0; i < g->n_nodes; i++)
-        for (int w = 0; w < g->nodes[i]->n_weights; w++) {
-            struct clv_param *p = &s->param[k++];
-            p->node = g->nodes[i];
-            p->index = w;
-            p->name = clv_arena_printf(&s->arena, "%s/%s", p->node->name, p->node->weights[w].name);
-            if (!p->name)
-                return clv_fail_nomem(err, "the parameter store");
-        }
-    return CLV_OK;
+        return clv_fail_nomem(clv_device_error(s->dev), "the parameter store");
+    CLV_TRY(add_params(s, g, false, &n));
+    s->n_trained = n;
+    return add_params(s, g, true, &n);
 }
 
 /* Fills segments in order; a segment holds at most max_alloc bytes. */
@@ -62,6 +71,8 @@ static enum clv_err place_params(struct clv_store *s)
         p->segment = s->n_segments - 1;
         p->value.offset = (uint64_t)seg->count; /* the same in every class */
         seg->count += count;
+        if (i < s->n_trained)
+            seg->trained = seg->count;
     }
     return CLV_OK;
 }
@@ -99,7 +110,7 @@ static enum clv_err write_chunks(struct clv_store *s, int index)
             continue;
         const struct clv_weight *w = clv_param_weight(p);
         /* Weight decay spares vectors (biases), as Keras' users exclude them. */
-        const struct clv_chunk c = {(float)w->l1, (float)w->l2, 1, w->n_dims > 1 ? 1.f : 0.f};
+        const struct clv_chunk c = {(float)w->l1, (float)w->l2, w->state ? 0.f : 1.f, w->n_dims > 1 ? 1.f : 0.f};
         const int64_t first = (int64_t)p->value.offset / CLV_STORE_CHUNK;
         for (int64_t j = 0; j < padded_count(p) / CLV_STORE_CHUNK; j++)
             chunk[first + j] = c;
@@ -127,14 +138,14 @@ static enum clv_err allocate(struct clv_store *s, bool training)
         CLV_TRY(make_array(s, &seg->value, seg->count, "weights"));
         if (!training)
             continue;
-        for (int k = 0; k < s->n_slots; k++)
-            CLV_TRY(make_array(s, &seg->slot[k], seg->count, "optimizer slot"));
+        for (int k = 0; k < s->n_slots && seg->trained; k++)
+            CLV_TRY(make_array(s, &seg->slot[k], seg->trained, "optimizer slot"));
         CLV_TRY(write_chunks(s, i));
     }
     for (int i = 0; i < s->n_params; i++) {
         struct clv_param *p = &s->param[i];
         const struct clv_store_segment *seg = &s->segment[p->segment];
-        for (int k = 0; k < s->n_slots; k++)
+        for (int k = 0; k < s->n_slots && i < s->n_trained; k++)
             p->slot[k] = part(&seg->slot[k], p);
         p->value = part(&seg->value, p);
         p->grad = p->value;
@@ -147,7 +158,7 @@ static enum clv_err allocate(struct clv_store *s, bool training)
 static int64_t place_gradients(struct clv_store *s, int segment)
 {
     int64_t count = 0;
-    for (int k = 0; k < s->n_params; k++) {
+    for (int k = 0; k < s->n_trained; k++) {
         struct clv_param *p = &s->param[k];
         if (p->segment != segment || p->fused)
             continue;
@@ -182,7 +193,7 @@ enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry)
         return CLV_OK;
     }
     s->dry_bytes = 0;
-    for (int k = 0; k < s->n_params; k++)
+    for (int k = 0; k < s->n_trained; k++)
         if (!s->param[k].fused)
             s->param[k].grad.buffer = s->segment[s->param[k].segment].grad.buffer;
     return CLV_OK;
@@ -190,16 +201,16 @@ enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry)
 
 bool clv_store_next_run(const struct clv_store *s, int *next, struct clv_store_run *ret)
 {
-    while (*next < s->n_params && s->param[*next].fused)
+    while (*next < s->n_trained && s->param[*next].fused)
         ++*next;
-    if (*next == s->n_params)
+    if (*next == s->n_trained)
         return false;
     const struct clv_param *p = &s->param[*next];
     *ret = (struct clv_store_run){.segment = &s->segment[p->segment],
                                   .first = (int64_t)p->value.offset,
                                   .grad_first = (int64_t)p->grad.offset};
     const int segment = p->segment;
-    for (; *next < s->n_params && !p->fused && p->segment == segment; p = &s->param[++*next])
+    for (; *next < s->n_trained && !p->fused && p->segment == segment; p = &s->param[++*next])
         ret->count += padded_count(p);
     return true;
 }
@@ -333,7 +344,7 @@ enum clv_err clv_store_init(struct clv_store *s, uint64_t seed)
         CLV_TRY(init_values(s, i, seed));
     /* Afterwards, so that nobody waits for it. */
     for (int i = 0; i < s->n_segments; i++)
-        for (int k = 0; k < s->n_slots; k++)
+        for (int k = 0; k < s->n_slots && s->segment[i].trained; k++)
             CLV_TRY(zero(s, &s->segment[i].slot[k]));
     return CLV_OK;
 }

@@ -1,4 +1,4 @@
-/* The parameter store: weights, gradients and optimizer slots. It outlives plans; a training plan and
+/* The parameter store: weights, gradients, optimizer slots, and state that layers keep (running statistics). It outlives plans; a training plan and
  * an evaluation plan of one network share it.
  *
  * A parameter whose update is part of its backward step (`fused`) has no gradient in memory, so the
@@ -7,7 +7,7 @@
  * Every class of memory is a list of segments no larger than the device's largest allocation. In a
  * segment the parameters lie one behind the other, in the order of the layers, each at a multiple of
  * CLV_STORE_CHUNK elements, so that one launch updates a whole segment and a chunk belongs to one
- * parameter. */
+ * parameter. State lies behind all that is trained and has neither gradients nor slots. */
 #ifndef CLV_STEP_STORE_H
 #define CLV_STEP_STORE_H
 
@@ -31,6 +31,7 @@ struct clv_chunk { float l1, l2, rate, decay; }; /* rate: multiplies the step, 0
 
 struct clv_store_segment {
     int64_t count;                 /* elements, a multiple of CLV_STORE_CHUNK; grad may have fewer */
+    int64_t trained;               /* of these: the first so many. Slots have as many */
     struct clv_tensor value, grad, slot[CLV_STORE_SLOTS];
     struct clv_tensor chunks;      /* struct clv_chunk [count / CLV_STORE_CHUNK] */
 };
@@ -38,8 +39,8 @@ struct clv_store_segment {
 struct clv_store {
     struct clv_device *dev;
     struct clv_arena arena;
-    struct clv_param *param;
-    int n_params;
+    struct clv_param *param;       /* trained ones in the order of the layers, then state likewise */
+    int n_params, n_trained;
     struct clv_store_segment *segment;
     int n_segments;
     int n_slots;

@@ -25,7 +25,8 @@ enum clv_err clv_trainer_weight_info(const struct clv_trainer *t, size_t i, stru
     struct clv_param *p = NULL;
     CLV_TRY(param_at(t, i, &p));
     const struct clv_weight *w = clv_param_weight(p);
-    *ret = (struct clv_weight_info){.name = p->name, .n_dims = w->n_dims, .count = (uint64_t)w->count};
+    *ret = (struct clv_weight_info){.name = p->name, .n_dims = w->n_dims, .count = (uint64_t)w->count,
+                                    .state = w->state};
     memcpy(ret->dims, w->dims, sizeof ret->dims);
     return CLV_OK;
 }
@@ -60,6 +61,8 @@ enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *ho
     CLV_TRY(holds_numbers(t));
     if (t->params.inference_only)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "this trainer was made with inference_only");
+    if (clv_param_weight(p)->state)
+        return clv_fail(&t->ctx->err, CLV_ERR_ARG, "%s is not trained: it has no gradient", p->name);
     if (p->fused)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG,
                         "%s is updated as part of its backward step, which keeps no gradient: make the "
@@ -76,7 +79,7 @@ static int arrays_of(const struct clv_trainer *t, struct clv_param *p, bool slot
     int n = 0;
     tensor[n] = &p->value;
     suffix[n++] = "";
-    for (int k = 0; slots && k < t->store->n_slots; k++) {
+    for (int k = 0; slots && k < t->store->n_slots && !clv_param_weight(p)->state; k++) {
         tensor[n] = &p->slot[k];
         suffix[n++] = t->optim->slot_name[k];
     }

@@ -22,6 +22,11 @@ static const struct clv_op op_conv = {
     .name = "conv", .flags = CLV_OP_FUSES_ACT, .takes_pool = takes};
 static const struct clv_op op_halve = {.name = "halve", .halves = yes};
 static const struct clv_op op_add = {.name = "add"};
+static const struct clv_op op_sum = {.name = "sum", .flags = CLV_OP_SUM | CLV_OP_FUSES_ACT};
+static const struct clv_op op_norm = {
+    .name = "norm", .flags = CLV_OP_FUSES_ACT | CLV_OP_FUSES_SUM | CLV_OP_FOLDS};
+static const struct clv_op op_filter = {
+    .name = "filter", .flags = CLV_OP_FUSES_ACT | CLV_OP_TAKES_NORM, .takes_pool = takes};
 static const struct clv_op op_relu = {.name = "relu", .flags = CLV_OP_ACT, .act = CLV_ACT_RELU};
 static const struct clv_op op_sigmoid = {
     .name = "sigmoid", .flags = CLV_OP_ACT, .act = CLV_ACT_SIGMOID};
@@ -281,9 +286,9 @@ Test(passes, loss_takes_over_its_activation, .init = setup)
         cr_expect_eq(F(a).fused_into, cases[i].taken ? l : into_dense ? d : NULL, "case %zu", i);
         cr_expect_eq(F(d).act_node, into_dense ? a : NULL, "case %zu", i);
 
-        /* Evaluation wants the probabilities; the loss reads them. */
+        /* Evaluation writes the probabilities, too, and its loss comes from the logits. */
         passes(l, false, true);
-        cr_expect_null(F(l).softmax, "case %zu", i);
+        cr_expect_eq(F(l).softmax, cases[i].taken ? a : NULL, "case %zu", i);
         passes(l, true, false);
         cr_expect_null(F(l).softmax, "case %zu", i);
         cr_expect_null(F(a).fused_into, "case %zu", i);
@@ -311,4 +316,80 @@ Test(passes, loss_leaves_an_activation_that_others_read, .init = setup)
     cr_expect(F(more).dead);
     cr_expect_eq(F(l2).softmax, s);
     cr_expect_eq(F(s).fused_into, l2);
+}
+
+/* x - filter - norm - sum - relu, the sum's other input being x. */
+struct block {
+    struct clv_node *x, *filter, *norm, *sum, *relu;
+};
+
+static struct block residual(void)
+{
+    struct block b = {.x = add(&op_input, NULL, NULL)};
+    b.filter = add(&op_filter, b.x, NULL);
+    b.norm = add(&op_norm, b.filter, NULL);
+    b.sum = add(&op_sum, b.norm, b.x);
+    b.relu = add(&op_relu, b.sum, NULL);
+    return b;
+}
+
+Test(passes, norm_computes_sum_and_activation_behind_it, .init = setup)
+{
+    const struct block b = residual();
+    passes(b.relu, true, true);
+    cr_expect_null(F(b.filter).norm, "in training the batch's own statistics count");
+    cr_expect_eq(F(b.norm).add, b.sum);
+    cr_expect_eq(F(b.sum).fused_into, b.norm);
+    cr_expect_eq(F(b.sum).act, CLV_ACT_RELU);
+    cr_expect_null(F(b.norm).act_node, "the activation is behind the sum");
+    cr_expect_eq(clv_node_owner(b.relu, fusion, true), b.norm);
+    cr_expect_eq(clv_node_last(b.norm, fusion), b.relu);
+    passes(b.relu, true, false);
+    cr_expect_null(F(b.norm).add);
+}
+
+Test(passes, norm_adds_what_was_computed_before_it, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL), *norm = add(&op_norm, x, NULL);
+    struct clv_node *later = add(&op_dense, x, NULL), *sum = add(&op_sum, norm, later);
+    passes(sum, true, true);
+    cr_expect_null(F(norm).add);
+    cr_expect_null(F(sum).fused_into);
+    /* Twice the same, and read by another. */
+    struct clv_node *twice = add(&op_sum, norm, norm);
+    passes(twice, true, true);
+    cr_expect_null(F(norm).add);
+}
+
+Test(passes, norm_with_an_activation_adds_nothing, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL), *norm = add(&op_norm, x, NULL);
+    struct clv_node *relu = add(&op_relu, norm, NULL), *sum = add(&op_sum, x, relu);
+    passes(sum, true, true);
+    cr_expect_eq(F(norm).act_node, relu);
+    cr_expect_null(F(norm).add);
+    cr_expect_null(F(sum).fused_into);
+}
+
+Test(passes, norm_is_folded_outside_training, .init = setup)
+{
+    const struct block b = residual();
+    passes(b.relu, false, true);
+    cr_expect_eq(F(b.filter).norm, b.norm);
+    cr_expect_eq(F(b.norm).fused_into, b.filter);
+    cr_expect_null(F(b.norm).add);
+    cr_expect_eq(F(b.sum).act_node, b.relu);
+    cr_expect_eq(clv_node_owner(b.norm, fusion, false), b.filter);
+    cr_expect_eq(clv_node_last(b.filter, fusion), b.norm);
+    /* Activation and pool behind it go to the convolution, too. */
+    struct clv_node *relu = add(&op_relu, b.norm, NULL), *halve = add(&op_halve, relu, NULL);
+    passes(halve, false, true);
+    cr_expect_eq(F(b.filter).act_node, relu);
+    cr_expect_eq(F(b.filter).pool, halve);
+    cr_expect_eq(clv_node_last(b.filter, fusion), halve);
+    /* Not where the convolution has another reader. */
+    struct clv_node *both = add(&op_add, halve, b.filter);
+    passes(both, false, true);
+    cr_expect_null(F(b.filter).norm);
+    cr_expect_eq(F(b.norm).act_node, relu);
 }

@@ -141,7 +141,8 @@ Test(print, json)
         "\"shape\":[10,8,3],\"parameters\":0,\"flops\":0,\"weights\":[],\"used\":true},"
         "{\"name\":\"a\",\"op\":\"wide\",\"options\":\"text=a\\\"b\\\\\",\"inputs\":[\"input_1\"],"
         "\"shape\":[10,8,3],\"parameters\":1234007,\"flops\":1234567,\"weights\":["
-        "{\"name\":\"kernel\",\"shape\":[1000,1234]},{\"name\":\"bias\",\"shape\":[7]}],"
+        "{\"name\":\"kernel\",\"shape\":[1000,1234],\"trained\":true},"
+        "{\"name\":\"bias\",\"shape\":[7],\"trained\":true}],"
         "\"used\":true}]}\n");
 }
 
