@@ -55,21 +55,28 @@ static uint64_t fingerprint(const struct clv_check_job *job)
     return h ? h : 1;
 }
 
-/* Those of the nodes that the reference computes, one behind the other, to or from values; NULL: only their
- * number. */
+/* One array, to or from `at`; NULL: only its number. */
+static size_t copy_array(double *array, size_t count, double *at, bool back)
+{
+    if (at && array)
+        memcpy(back ? array : at, back ? at : array, count * sizeof(*at));
+    return array ? count : 0;
+}
+
+/* What the reference computes of the nodes, outputs and state, one behind the other, to or from values; NULL: only
+ * their number. */
 static size_t copy_values(const struct clv_check_job *job, double *values, bool back)
 {
     const struct clv_reference *r = &job->reference;
     size_t at = 0;
     for (int i = 0; i < job->graph->n_nodes; i++) {
-        const size_t count = (size_t)(r->n * clv_shape_count(job->graph->nodes[i]->shape));
+        const struct clv_node *node = job->graph->nodes[i];
         if (r->fusion[i].dead)
             continue;
-        if (values && back)
-            memcpy(r->value[i], values + at, count * sizeof(*values));
-        else if (values)
-            memcpy(values + at, r->value[i], count * sizeof(*values));
-        at += count;
+        at += copy_array(r->value[i], (size_t)(r->n * clv_shape_count(node->shape)), values ? values + at : NULL,
+                         back);
+        for (int k = 0; k < node->n_weights; k++)
+            at += copy_array(r->state[i][k], (size_t)node->weights[k].count, values ? values + at : NULL, back);
     }
     return at;
 }
