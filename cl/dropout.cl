@@ -3,10 +3,12 @@
  * multiplied by `scale`. Its bits: Philox with key = seed ^ hash of the node's name and counter =
  * (e / 64 * 16 + e % 16, sample's global index, optimizer step, 0x64726f70), word e % 64 / 16, so that V
  * neighbours come from V generators side by side. A work-item takes `span` blocks of 64 elements
- * of one sample. */
+ * of one sample.
+ * Spatial dropout draws one element for each channel. */
 #include "types.cl"
 #include "state.cl"
 #include "vec.cl"
+#include "cells.cl"
 typedef VEC(uint) uintv;
 #define UINT uintv
 #include "philox.cl"
@@ -34,6 +36,18 @@ static inline UINT lanes(void)
 #endif
 }
 
+/* The words of V elements from 64 * block + V * part on, 16 apart. */
+static inline philox_words draw(__global const step_state *state, uint hash0, uint hash1, uint index, uint block,
+                                uint part)
+{
+    philox_words counter;
+    counter.w[0] = (UINT)(block * 16 + part * V) + lanes();
+    counter.w[1] = (UINT)index;
+    counter.w[2] = (UINT)state->step;
+    counter.w[3] = (UINT)0x64726f70u;
+    return philox(state->seed[0] ^ hash0, state->seed[1] ^ hash1, counter);
+}
+
 KERNEL void dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int accumulate, uint per_sample,
                     uint c, uint span, uint hash0, uint hash1, uint threshold, float scale)
 {
@@ -46,18 +60,13 @@ KERNEL void dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int acc
     const uint part = (uint)(get_global_id(0) % items) % parts;
     const uint begin = (uint)(get_global_id(0) % items) / parts * span;
     const uint end = min(begin + span, blocks);
-    const uint step = STATE->step, index = SAMPLE_INDEX(sample);
+    const uint index = SAMPLE_INDEX(sample);
     AT(x);
     AT(y);
     x += SAMPLE_AT(sample, x);
     y += SAMPLE_AT(sample, y);
     for (uint block = begin; block < end; block++) {
-        philox_words counter;
-        counter.w[0] = (UINT)(block * 16 + part * V) + lanes();
-        counter.w[1] = (UINT)index;
-        counter.w[2] = (UINT)step;
-        counter.w[3] = (UINT)0x64726f70u;
-        const philox_words bits = philox(STATE->seed[0] ^ hash0, STATE->seed[1] ^ hash1, counter);
+        const philox_words bits = draw(STATE, hash0, hash1, index, block, part);
         for (uint word = 0; word < 4; word++) {
             const uint e = block * 64 + word * 16 + part * V;
             if (e >= per_sample)
@@ -67,6 +76,31 @@ KERNEL void dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int acc
             if (accumulate)
                 kept += LOADV(y, PLACE(e, y));
             STOREV(kept, y, PLACE(e, y));
+        }
+    }
+}
+
+/* A cell is a vector of channels in a row of pixels, so that its channels are drawn once a row. */
+KERNEL void spatial_dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int accumulate, int h, int w, int c,
+                            uint hash0, uint hash1, uint threshold, float scale, uint span)
+{
+    const cells s = cells_begin(h, 1, c, span);
+    if (s.sample >= STATE->n)
+        return;
+    AT(x);
+    AT(y);
+    x += pixel_at(s.sample, s.y, 0, h, w, x_pitch);
+    y += pixel_at(s.sample, s.y, 0, h, w, y_pitch);
+    cell k = s.first;
+    for (uint i = s.count; i > 0; i--, cell_next(&k, c)) {
+        const philox_words bits = draw(STATE, hash0, hash1, SAMPLE_INDEX(s.sample), (uint)k.ch / 64, (uint)k.ch % 16 / V);
+        const UINT word = bits.w[k.ch % 64 / 16];
+        const realv factor = select((realv)0.0f, (realv)scale, word >= (UINT)threshold);
+        for (int px = 0; px < w; px++) {
+            realv v = LOADV(x, (ulong)px * x_pitch + k.ch) * factor;
+            if (accumulate)
+                v += LOADV(y, (ulong)px * y_pitch + k.ch);
+            STOREV(v, y, (ulong)px * y_pitch + k.ch);
         }
     }
 }

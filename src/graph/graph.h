@@ -130,6 +130,9 @@ struct clv_fusion {
                                   * into its weights, whose output is this node's output */
     const struct clv_node *fused_into;/* this node's work is done by that node; emit nothing */
     const struct clv_node *softmax;   /* loss: takes the logits of this softmax (or sigmoid) node and writes its output too */
+    const struct clv_node *part_of;   /* its output is stored among that node's channels, from `part_at` on; see
+                                  * clv_graph_place_parts() */
+    int part_at;
     bool dead;                   /* does not reach the roots */
     bool needs_grad;             /* its output's gradient is wanted: a trainable weight lies before it */
     bool fp32;                   /* stays in fp32 where other outputs are stored in 16 bits */
@@ -143,6 +146,11 @@ void clv_graph_passes(const struct clv_graph *g, const struct clv_node *root, bo
 /* Afterwards: node's output stays in fp32, too (the network's, which the host reads). */
 void clv_graph_keep_fp32(const struct clv_graph *g, const struct clv_node *node,
                          struct clv_fusion *fusion);
+
+/* Once the other fusions are settled: outputs that are concatenated are stored in the concatenation's memory from the
+ * beginning, where all that read or write them can step over the other channels. The first concatenation of a value
+ * has it, and chains of them share one memory. */
+void clv_graph_place_parts(const struct clv_graph *g, struct clv_fusion *fusion);
 
 /* The node whose memory holds node's output: its input for a view (and, outside training, for what is
  * only there in training), its producer for a fused activation, else the node itself. One step of the

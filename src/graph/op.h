@@ -25,6 +25,8 @@ enum {
     CLV_OP_FOLDS = 1u << 9,     /* outside training, a factor and a constant for each channel: CLV_OP_TAKES_NORM */
     CLV_OP_TAKES_NORM = 1u << 10, /* folds such a node behind it into its weights outside training */
     CLV_OP_REPEATS = 1u << 11,  /* its backward pass finds the fused activation's input once more */
+    CLV_OP_PARTS = 1u << 12,    /* output is the inputs' channels one behind the other: they may be stored there */
+    CLV_OP_PACKED = 1u << 13,   /* takes an image for one row of numbers: its input's pixels lie without gaps */
     CLV_OP_ACTIVATION = 1u << 7, /* may stand in activation= though no epilogue fuses it (softmax); CLV_OP_ACT implies it */
 };
 

@@ -229,3 +229,47 @@ const struct clv_node *clv_node_owner(const struct clv_node *node, const struct 
         return node->in[0];
     return clv_node_worker(node, fusion);
 }
+
+/* ---- parts of concatenations ---- */
+
+/* Parts begin at multiples of this many channels, so that kernels may take as many at a time where the pitch is one. */
+enum { PART_STEP = 4 };
+
+/* Whether all living readers of the node's own output step over channels of others in between. Fused readers are part
+ * of the node; views share its memory under another shape, or none outside training. */
+static bool readers_step(const struct clv_graph *g, const struct clv_fusion *fusion, const struct clv_node *node)
+{
+    const uint32_t refuse = CLV_OP_VIEW | CLV_OP_TRAIN_ONLY | CLV_OP_LOSS | CLV_OP_PACKED;
+    for (int i = node->id + 1; i < g->n_nodes; i++) {
+        const struct clv_node *user = g->nodes[i];
+        for (int k = 0; !fusion[i].dead && k < user->n_in; k++)
+            if (user->in[k] == node && user->op->flags & refuse)
+                return false;
+    }
+    return true;
+}
+
+static bool may_be_part(const struct clv_graph *g, const struct clv_fusion *fusion, const struct clv_node *node,
+                        const struct clv_node *whole)
+{
+    const struct clv_node *holder = clv_node_worker(node, fusion);
+    const uint32_t refuse = CLV_OP_VIEW | CLV_OP_TRAIN_ONLY | CLV_OP_INPUT | CLV_OP_PACKED;
+    return !((node->op->flags | holder->op->flags) & refuse) && node != g->output && !fusion[holder->id].part_of &&
+           fusion[holder->id].fp32 == fusion[whole->id].fp32 && readers_step(g, fusion, node);
+}
+
+void clv_graph_place_parts(const struct clv_graph *g, struct clv_fusion *fusion)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct clv_node *whole = g->nodes[i];
+        if (fusion[i].dead || !(whole->op->flags & CLV_OP_PARTS))
+            continue;
+        for (int k = 0, at = 0; k < whole->n_in; at += whole->in[k++]->shape.c) {
+            struct clv_fusion *f = &fusion[clv_node_worker(whole->in[k], fusion)->id];
+            if (at % PART_STEP || !may_be_part(g, fusion, whole->in[k], whole))
+                continue;
+            f->part_of = whole;
+            f->part_at = at;
+        }
+    }
+}

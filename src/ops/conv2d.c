@@ -6,10 +6,10 @@
 
 #include "base/util.h"
 #include "ops/contract_op.h"
-#include <stdlib.h>
+#include "ops/padding.h"
 #include <string.h>
 
-enum { MAX_SIZE = 4096 };
+enum { MAX_SIZE = CLV_PADDING_MAX };
 
 static const struct clv_opt conv2d_opts[] = {
     {"filters", "number of output channels", CLV_OPT_INT,
@@ -39,27 +39,6 @@ static const struct clv_opt conv2d_opts[] = {
     {NULL},
 };
 
-/* One, two or four numbers separated by commas: both axes, rows and columns, or the four sides. */
-static bool parse_padding(const char *text, int pad[4])
-{
-    int n = 0, value[4];
-    for (const char *s = text;; s++) {
-        char *end;
-        const long v = strtol(s, &end, 10);
-        if (end == s || *s < '0' || *s > '9' || v > MAX_SIZE || n == 4)
-            return false;
-        value[n++] = (int)v;
-        s = end;
-        if (!*s)
-            break;
-        if (*s != ',')
-            return false;
-    }
-    for (int i = 0; i < 4; i++)
-        pad[i] = value[n == 4 ? i : n == 2 ? i % 2 : 0];
-    return n != 3;
-}
-
 /* Output size of an axis, and the padding before it. `after` is given for explicit padding. */
 static int place_axis(bool same, int in, int k, int stride, int dilation, int after, int *before)
 {
@@ -76,7 +55,7 @@ bool clv_conv2d_geometry(const struct clv_conv2d_params *q, struct clv_shape in,
 {
     int pad[4] = {0}; /* top, left, bottom, right */
     const bool same = !strcmp(q->padding, "same");
-    if (!same && strcmp(q->padding, "valid") && !parse_padding(q->padding, pad))
+    if (!same && strcmp(q->padding, "valid") && !clv_padding_parse(q->padding, pad))
         return false;
     *ret = (struct clv_conv){
         .ih = in.h,

@@ -20,10 +20,7 @@ static void cost(const struct clv_node *node, enum clv_pass pass, struct clv_cos
 static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node, bool wide)
 {
     struct clv_tensor *x = clv_emit_in(e, node, 0), *y = clv_emit_out(e, node);
-    struct clv_launch l = clv_launch_cells(e, wide, node->shape);
-    /* One vector per item on CPUs too, so that a batch of one still keeps all units busy. */
-    l.global *= (size_t)(l.chunk);
-    l.chunk = 1;
+    const struct clv_launch l = clv_launch_pixel(e, wide, node->shape.c);
     const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_FORWARD);
     return clv_emit_kernel(
         e, &info,

@@ -67,6 +67,14 @@ struct clv_launch clv_launch_cells(const struct clv_emit *e, bool wide, struct c
     return l;
 }
 
+struct clv_launch clv_launch_pixel(const struct clv_emit *e, bool wide, int c)
+{
+    struct clv_launch l = clv_launch_cells(e, wide, (struct clv_shape){1, 1, c});
+    l.global *= (size_t)l.chunk;
+    l.chunk = 1;
+    return l;
+}
+
 struct clv_launch clv_launch_items(const struct clv_emit *e, int64_t items)
 {
     struct clv_launch l = {.vector = 1, .chunk = 1, .global = (size_t)items};

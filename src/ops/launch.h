@@ -29,6 +29,9 @@ bool clv_launch_simple(const struct clv_caps *caps, const struct clv_node *node,
 struct clv_launch clv_launch_map(const struct clv_emit *e, bool wide, struct clv_tensor *const *t, int n);
 /* Over rows of h x w pixels of c channels (cl/include/cells.cl). */
 struct clv_launch clv_launch_cells(const struct clv_emit *e, bool wide, struct clv_shape shape);
+/* Over the c channels of one pixel a sample: a vector an item on CPUs, too, so that a batch of one keeps all units
+ * busy where an item sums over an image. */
+struct clv_launch clv_launch_pixel(const struct clv_emit *e, bool wide, int c);
 /* One item for each of `items`, scalar. */
 struct clv_launch clv_launch_items(const struct clv_emit *e, int64_t items);
 

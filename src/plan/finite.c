@@ -61,7 +61,8 @@ static enum clv_err emit_check(struct clv_plan *p, struct clv_emit *e, const str
 
 static bool same_memory(struct clv_tensor *a, struct clv_tensor *b)
 {
-    return a && clv_tensor_root(a) == clv_tensor_root(b);
+    return a && clv_tensor_root(a) == clv_tensor_root(b) && clv_tensor_at(a) == clv_tensor_at(b) &&
+           a->h * a->w * a->c == b->h * b->w * b->c; /* parts of a concatenation share memory with others */
 }
 
 /* What t is to somebody who knows the model; NULL for scratch and what else is nobody's business. */

@@ -52,7 +52,7 @@ bool clv_plan_find(const struct clv_plan *p, const struct clv_node *node, bool g
     if (!holder)
         return false;
     const struct clv_tensor *t = grad ? p->node[holder->id].grad : p->node[holder->id].out;
-    if (!t || !t->buffer)
+    if (!t || !t->buffer || t->pitch != t->c) /* a part of a concatenation is seen there */
         return false;
     *ret = (struct clv_plan_value){.holder = holder, .count = (size_t)clv_tensor_count(t),
                                    .writer = clv_plan_writer(p, t)};

@@ -28,6 +28,26 @@ static enum clv_err make_node_tensors(struct clv_plan *p, struct clv_emit *e,
     return CLV_OK;
 }
 
+/* Parts of concatenations lie in their memory, a pixel's channels beside the others'. From the last on, so that a
+ * concatenation's own place is known. */
+static void place_parts(struct clv_plan *p)
+{
+    for (int i = p->graph->n_nodes - 1; i >= 0; i--) {
+        const struct clv_fusion *f = &p->fusion[i];
+        if (f->dead || !f->part_of)
+            continue;
+        struct clv_tensor *part = p->node[i].out, *whole = p->node[f->part_of->id].out;
+        part->alias = whole;
+        part->alias_at = f->part_at;
+        part->pitch = whole->pitch;
+    }
+    for (int i = 0; i < p->graph->n_nodes; i++) {
+        const struct clv_node *worker = clv_node_worker(p->graph->nodes[i], p->fusion);
+        if (!p->fusion[i].dead && p->fusion[worker->id].part_of)
+            p->node[i].out->pitch = p->node[worker->id].out->pitch;
+    }
+}
+
 /* Floats that are to be neither scaled nor shifted lie in the slot as the network reads them. */
 static bool is_plain(const struct clv_normalise *q, const struct clv_tensor *input)
 {
@@ -127,12 +147,15 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     clv_graph_passes(p->graph, q->root, q->training, !q->no_fusion, p->fusion);
     clv_graph_keep_fp32(p->graph, p->graph->output, p->fusion);
     clv_emit_settle(&e, p->fusion);
+    if (!q->no_fusion)
+        clv_graph_place_parts(p->graph, p->fusion);
     CLV_TRY(make_io_tensors(p, &e));
     e.state = p->state;
     e.targets = p->targets;
     for (int i = 0; i < p->graph->n_nodes; i++)
         if (!p->fusion[i].dead)
             CLV_TRY(make_node_tensors(p, &e, p->graph->nodes[i]));
+    place_parts(p);
     CLV_TRY(make_staging(p, &e));
     p->output = p->node[p->graph->output->id].out;
     p->loss = loss ? p->node[q->root->id].out : NULL;

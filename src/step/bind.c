@@ -13,7 +13,7 @@ static enum clv_err set_tensor(struct clv_device *dev, struct clv_step *s, unsig
         return clv_fail(clv_device_error(dev), CLV_ERR_ARG, "%s: tensor %s has no memory", s->label,
                         t->name);
     t->buffer = root->buffer;
-    t->offset = root->offset;
+    t->offset = root->offset + (uint64_t)clv_tensor_at(t);
     CLV_TRY(clv_kernel_set_buffer(s->bound, (*index)++, t->buffer));
     return clv_kernel_set_value(s->bound, (*index)++, sizeof t->offset, &t->offset);
 }
@@ -100,7 +100,7 @@ enum clv_err clv_steps_bind(struct clv_device *dev, struct clv_steps *s)
     for (int i = 0; i < s->n_tensors; i++) {
         struct clv_tensor *t = s->tensors[i], *root = clv_tensor_root(t);
         t->buffer = root->buffer;
-        t->offset = root->offset;
+        t->offset = root->offset + (uint64_t)clv_tensor_at(t);
     }
     for (int i = 0; i < s->n; i++) {
         if (s->step[i].kind == CLV_STEP_KERNEL)

@@ -224,6 +224,8 @@ enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, i
         if (!mine->grad)
             return CLV_ERR_NOMEM;
         mine->grad->alias = root->grad;
+        if (mine->grad->c == root->grad->c)
+            mine->grad->pitch = root->grad->pitch;
     }
     *ret = mine->grad;
     if (mine->grad->dtype == clv_emit_dtype(e, node))
@@ -231,6 +233,41 @@ enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, i
     *ret = own_grad(e, node, mine->grad, *accumulate);
     *accumulate = false;
     return *ret ? CLV_OK : CLV_ERR_NOMEM;
+}
+
+/* ---- parts ---- */
+
+struct clv_tensor *clv_emit_channels(struct clv_emit *e, struct clv_tensor *t, int64_t at, int64_t count)
+{
+    struct clv_tensor *part = clv_emit_tensor(e, t->memory, t->dtype, t->n, t->h, t->w, count, t->name);
+    if (!part)
+        return NULL;
+    part->pitch = t->pitch;
+    part->alias = t;
+    part->alias_at = at;
+    return part;
+}
+
+bool clv_emit_is_part(struct clv_emit *e, const struct clv_node *node, int i)
+{
+    const struct clv_node *holder = grad_root(e, node->in[i]);
+    int64_t at = 0;
+    for (int k = 0; k < i; k++)
+        at += node->in[k]->shape.c;
+    /* The same input twice is stored once. */
+    return e->fusion[holder->id].part_of == node && e->fusion[holder->id].part_at == at;
+}
+
+bool clv_emit_grad_part(struct clv_emit *e, const struct clv_node *node, int i, int64_t at)
+{
+    const struct clv_node *holder = grad_root(e, node->in[i]);
+    struct clv_node_tensors *root = &e->node[holder->id];
+    if (!clv_emit_wants_grad_in(e, node, i) || !clv_emit_is_part(e, node, i) || root->grad)
+        return false;
+    root->grad = clv_emit_channels(e, e->node[node->id].grad, at, node->in[i]->shape.c);
+    if (root->grad && holder != node->in[i])
+        e->node[node->in[i]->id].grad = root->grad;
+    return root->grad != NULL;
 }
 
 struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i)

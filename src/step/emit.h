@@ -63,6 +63,12 @@ struct clv_tensor *clv_emit_grad_out(struct clv_emit *e, const struct clv_node *
  * once per input and backward. */
 CLV_CHECK enum clv_err clv_emit_grad_in(struct clv_emit *e, const struct clv_node *node, int i,
                                         struct clv_tensor **ret, bool *accumulate);
+/* `count` channels of t from `at` on, in its memory. NULL when out of memory. */
+struct clv_tensor *clv_emit_channels(struct clv_emit *e, struct clv_tensor *t, int64_t at, int64_t count);
+/* CLV_OP_PARTS: whether input i is stored among node's channels; in backward, whether its gradient is (and if so, lets
+ * it be that part of node's): then nothing is left to be done. Else clv_emit_grad_in(). */
+bool clv_emit_is_part(struct clv_emit *e, const struct clv_node *node, int i);
+bool clv_emit_grad_part(struct clv_emit *e, const struct clv_node *node, int i, int64_t at);
 bool clv_emit_wants_grad_in(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_weight(struct clv_emit *e, const struct clv_node *node, int i);
 struct clv_tensor *clv_emit_weight_grad(struct clv_emit *e, const struct clv_node *node, int i);

@@ -30,7 +30,8 @@ struct clv_tensor {
     int64_t n, h, w, c;
     int64_t pitch;             /* elements from pixel to pixel, >= c; the next row and sample follow on */
     const char *name;          /* for dumps: "conv2d_1", "conv2d_1/kernel", "d:conv2d_1" */
-    struct clv_tensor *alias;  /* memory is that tensor's (views, in-place); NULL = its own */
+    struct clv_tensor *alias;  /* memory is that tensor's (views, in-place, parts); NULL = its own */
+    int64_t alias_at;          /* elements of that tensor before it */
     bool keeps;                /* holds its contents from one submission to the next */
     int id;
     /* bound: */
@@ -46,6 +47,14 @@ static inline int64_t clv_tensor_count(const struct clv_tensor *t) { return t->n
 static inline int64_t clv_tensor_bytes(const struct clv_tensor *t)
 {
     return clv_tensor_count(t) * clv_dtype_bytes(t->dtype);
+}
+/* Elements of the root before it. */
+static inline int64_t clv_tensor_at(const struct clv_tensor *t)
+{
+    int64_t at = 0;
+    for (; t->alias; t = t->alias)
+        at += t->alias_at;
+    return at;
 }
 /* The tensor that owns the memory. */
 static inline struct clv_tensor *clv_tensor_root(struct clv_tensor *t)

@@ -27,6 +27,8 @@ static const struct clv_op op_norm = {
     .name = "norm", .flags = CLV_OP_FUSES_ACT | CLV_OP_FUSES_SUM | CLV_OP_FOLDS};
 static const struct clv_op op_filter = {
     .name = "filter", .flags = CLV_OP_FUSES_ACT | CLV_OP_TAKES_NORM, .takes_pool = takes};
+static const struct clv_op op_concat = {.name = "concat", .flags = CLV_OP_PARTS};
+static const struct clv_op op_row = {.name = "row", .flags = CLV_OP_PACKED};
 static const struct clv_op op_relu = {.name = "relu", .flags = CLV_OP_ACT, .act = CLV_ACT_RELU};
 static const struct clv_op op_sigmoid = {
     .name = "sigmoid", .flags = CLV_OP_ACT, .act = CLV_ACT_SIGMOID};
@@ -151,6 +153,44 @@ Test(passes, an_activation_with_options_has_a_kernel_of_its_own, .init = setup)
     leaky->params = &other;
     passes(leaky, false, true);
     cr_expect_null(F(leaky).fused_into);
+}
+
+Test(passes, what_is_concatenated_is_stored_there, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *conv = add(&op_conv, x, NULL), *relu = add(&op_relu, conv, NULL);
+    struct clv_node *other = add(&op_pool, x, NULL), *first = add(&op_concat, relu, other);
+    struct clv_node *more = add(&op_pool, first, NULL), *second = add(&op_concat, first, more);
+    struct clv_node *again = add(&op_concat, second, other), *row = add(&op_dense, again, NULL);
+    relu->shape.c = 4;
+    first->shape.c = 8;
+    passes(row, true, true);
+    clv_graph_place_parts(&graph, fusion);
+    cr_expect_eq(F(conv).part_of, first, "whoever computes it stores it");
+    cr_expect_null(F(relu).part_of);
+    cr_expect_eq(F(other).part_of, first, "the first one has it");
+    cr_expect_eq(F(other).part_at, 4);
+    cr_expect_eq(F(first).part_of, second);
+    cr_expect_eq(F(more).part_at, 8);
+    cr_expect_eq(F(second).part_of, again);
+    cr_expect_null(F(again).part_of);
+    cr_expect_null(F(x).part_of);
+}
+
+Test(passes, what_is_read_as_a_row_is_no_part, .init = setup)
+{
+    struct clv_node *x = add(&op_input, NULL, NULL);
+    struct clv_node *a = add(&op_pool, x, NULL), *b = add(&op_pool, x, NULL);
+    struct clv_node *both = add(&op_concat, a, b), *row = add(&op_row, a, NULL);
+    struct clv_node *sum = add(&op_add, both, row);
+    passes(sum, true, true);
+    clv_graph_place_parts(&graph, fusion);
+    cr_expect_null(F(a).part_of);
+    cr_expect_eq(F(b).part_of, both);
+    F(both).fp32 = true;
+    F(b).part_of = NULL;
+    clv_graph_place_parts(&graph, fusion);
+    cr_expect_null(F(b).part_of, "another type");
 }
 
 Test(passes, activation_stays_when_its_producer_is_read_elsewhere, .init = setup)
