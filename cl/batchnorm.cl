@@ -11,7 +11,13 @@ static inline float pixels_of(int i, int span, int pixels)
 
 /* Joins the slices' means and squared deviations: mean = sum n_i mean_i / n, and the deviations around it are
  * sum square_i + n_i (mean_i - mean)^2 (Chan, Golub and LeVeque). The running variance is that of n - 1 degrees of
- * freedom, as PyTorch has it. */
+ * freedom, as PyTorch has it. -DGUARDED: a step whose values are not finite will be skipped, and what it would
+ * leave in the running statistics is not taken. */
+#ifdef GUARDED
+#define TAKE(value, old) (isfinite(value) ? (value) : (old))
+#else
+#define TAKE(value, old) (value)
+#endif
 KERNEL void batchnorm_join(IN_STATE, IN_F32(part), OUT_F32(table), OUT_F32(running_mean), OUT_F32(running_variance),
                            int per_sample, int span, int c, float epsilon, float momentum)
 {
@@ -35,9 +41,9 @@ KERNEL void batchnorm_join(IN_STATE, IN_F32(part), OUT_F32(table), OUT_F32(runni
     const realv old = GETV(running_mean, ch), old_variance = GETV(running_variance, ch);
     PUTV(mean, table, ch);
     PUTV((realv)1.0f / sqrt(square / (float)pixels + epsilon), table, c + ch);
-    PUTV(fma((realv)momentum, mean - old, old), running_mean, ch);
+    PUTV(TAKE(fma((realv)momentum, mean - old, old), old), running_mean, ch);
     const realv variance = square / (float)max(pixels - 1, 1);
-    PUTV(fma((realv)momentum, variance - old_variance, old_variance), running_variance, ch);
+    PUTV(TAKE(fma((realv)momentum, variance - old_variance, old_variance), old_variance), running_variance, ch);
 }
 
 KERNEL void batchnorm_running(IN_F32(running_mean), IN_F32(running_variance), OUT_F32(table), int c, float epsilon)

@@ -2,17 +2,17 @@
  * min(1, limit / norm). -DCHUNK=elements */
 #include "update.cl"
 
-__kernel void clip_squares(IN(value), IN(grad), IN(chunks), OUT(sums), int first, int n)
+__kernel void clip_squares(IN_STATE, IN(value), IN(grad), IN(chunks), OUT(sums), int first, int n)
 {
     AT(value); AT(grad); AT(chunks); AT(sums);
     const size_t chunk = get_global_id(0);
     if (chunk >= (size_t)n)
         return;
-    const chunk_constants c = ((__global const chunk_constants *)chunks)[chunk];
+    const chunk_constants c = chunk_at(chunks, chunk, STATE);
     float16 sum = 0.0f;
     for (int i = 0; i < CHUNK / 16; i++) {
         const size_t at = chunk * (CHUNK / 16) + i;
-        const float16 g = penalised(vload16(at, grad), vload16(at, value), c.l1, c.l2);
+        const float16 g = penalised(vload16(at, grad), vload16(at, value), c);
         sum += g * g;
     }
     const float8 s8 = sum.lo + sum.hi;

@@ -2,7 +2,7 @@
  * cross-entropy, 2 binary cross-entropy, 3 mean squared error; definitions are Keras'. FUSED: x holds
  * logits, and p, the softmax's or sigmoid's output, is written as well; else x holds the predictions.
  * WEIGHTS: the class weights as a list. Samples at and beyond the batch's count lose 0. Gradients
- * carry the 1/n of the mean over the batch (STATE->inv_n). */
+ * carry the 1/n of the mean over the batch (STATE->inv_n); with SCALED, the loss scale too. */
 #include "types.cl"
 #include "state.cl"
 
@@ -166,7 +166,10 @@ __kernel void loss_bwd(IN_STATE, IN(p), uint p_pitch, IN(t), OUT(dx), uint dx_pi
     p += p_off + (ulong)s * p_pitch;
     t += t_off + (ulong)s * c;
     dx += dx_off + (ulong)s * dx_pitch;
-    const float factor = sample_weight(t, c) * STATE->inv_n;
+    float factor = sample_weight(t, c) * STATE->inv_n;
+#ifdef SCALED
+    factor *= STATE->loss_scale;
+#endif
     const float total = total_target(t, c, smoothing);
     for (uint i = 0; i < c; i++) {
         const float g = slope(p[i], t[i], total, c, smoothing) * factor;

@@ -180,7 +180,7 @@ bool cli_double(const char *option, const char *text, double min, double max, do
     return true;
 }
 
-static const char *const precisions[] = {"fp32", "split", "mixed"};
+static const char *const precisions[] = {"fp32", "split", "mixed", "mixed-fp16"};
 
 const char *cli_precision_name(enum clv_precision p) { return precisions[p]; }
 
@@ -192,7 +192,7 @@ bool cli_precision(const char *text, enum clv_precision *ret)
         *ret = (enum clv_precision)i;
         return true;
     }
-    cli_usage("--precision is fp32, split or mixed, not '%s'", text);
+    cli_usage("--precision is fp32, split, mixed or mixed-fp16, not '%s'", text);
     return false;
 }
 

@@ -34,7 +34,7 @@ static const struct argp_option opts[] = {
     {"pass", KEY_PASS, "PASS", 0, "train (default): steps with the optimizer; forward: inference", 2},
     {"classes", 'c', "N", 0, "sets the model's variable `classes`", 2},
     {"optimizer", KEY_OPTIMIZER, "TEXT", 0, "default: adam; for resnet18-28 sgd momentum=0.9", 2},
-    {"precision", KEY_PRECISION, "HOW", 0, "fp32 (default), split or mixed, as `train` has it; mixed is not compared", 2},
+    {"precision", KEY_PRECISION, "HOW", 0, "fp32 (default), split, mixed or mixed-fp16, as `train` has it; the mixed ones are not compared", 2},
     {"kernels", KEY_KERNELS, NULL, 0, "each step of the plan, too", 2},
     {"no-check", KEY_NO_CHECK, NULL, 0, "do not compare outputs and gradients with the reference variant", 2},
     {NULL, 0, NULL, 0, "Measuring and output:", 3},

@@ -11,7 +11,7 @@ enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
     KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_WINOGRAD, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
-    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_HELP_ALL,
+    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_LOSS_SCALE, KEY_HELP_ALL,
 };
 
 struct options {
@@ -56,7 +56,8 @@ static const struct argp_option opts[] = {
     {"gemm", KEY_GEMM, "WHO", 0, "dense layers: auto (default), native or clblast", 4},
     TUNING_OPTION(4), SELF_TEST_OPTION(4),
     {"winograd", KEY_WINOGRAD, "HOW", 0, "3x3 convolutions: auto (default), off, or tiles of 2 or 4", 4},
-    {"precision", KEY_PRECISION, "HOW", 0, "fp32 (default); split: products on a matrix unit where it is faster; mixed: activations stored as brain floats", 4},
+    {"precision", KEY_PRECISION, "HOW", 0, "fp32 (default); split: products on a matrix unit where it is faster; mixed: activations stored as brain floats; mixed-fp16: as 16-bit floats, with a loss scale", 4},
+    {"loss-scale", KEY_LOSS_SCALE, "NUMBER", 0, "mixed-fp16: first loss scale, a power of two (default 65536)", 4},
     {"plan", KEY_PLAN, "separate", 0, "debugging: every tensor in a guarded buffer of its own", 4},
     {"profile", KEY_PROFILE, NULL, 0, "time every step on the device, and the host; a table at the end", 4},
     {"trace", KEY_TRACE, "FILE", 0, "timeline of the first 200 steps, for chrome://tracing or ui.perfetto.dev", 4},
@@ -103,6 +104,8 @@ static error_t parse_engine(struct options *o, int key, char *arg)
         return self_test_mode(arg, &o->run.trainer.self_test) ? 0 : EDOM;
     case KEY_PRECISION:
         return cli_precision(arg, &o->run.trainer.precision) ? 0 : EDOM;
+    case KEY_LOSS_SCALE:
+        return cli_double("--loss-scale", arg, 1, 0x1p126, &o->run.trainer.loss_scale) ? 0 : EDOM;
     case CLI_KEY_TUNE:
         return tuning_mode(arg, &o->run.trainer.tune) ? 0 : EDOM;
     case KEY_PLAN:
@@ -266,6 +269,9 @@ static void print_summary(const struct clv_run_result *r, const char *run)
            strcmp(r->stop_reason, "epochs") ? r->stop_reason : "");
     if (r->best_epoch)
         printf("best epoch %d: %s %.6g\n", r->best_epoch, r->monitor, r->best_value);
+    if (r->skipped)
+        printf("skipped %llu step%s whose gradients were not finite; the loss scale is %g\n", (unsigned long long)r->skipped,
+               r->skipped == 1 ? "" : "s", r->loss_scale);
     if (r->bad || r->ignored)
         printf("left out: %zu damaged file%s, %zu that %s no image%s\n", r->bad, r->bad == 1 ? "" : "s",
                r->ignored, r->ignored == 1 ? "is" : "are", r->ignored == 1 ? "" : "s");

@@ -81,6 +81,8 @@ static void draw_epoch(struct progress *p, const struct clv_event *e)
     if (e->has_validation)
         fprintf(stderr, "  |  val loss %.4f  accuracy %.4f  AUC %.4f", e->val_loss, e->val_accuracy,
                 e->val_auc);
+    if (e->skipped)
+        fprintf(stderr, "  |  %llu steps skipped, loss scale %g", (unsigned long long)e->skipped, e->loss_scale);
     fprintf(stderr, "  |  rate %.3g  %.1f images/s  %s, %s left%s\n", e->learning_rate,
             e->images_per_second, spent, left, e->best ? "  *best" : "");
 }
@@ -175,6 +177,8 @@ static json_t *event_json(const struct progress *p, const struct clv_event *e)
         set(o, "accuracy", cli_real(e->accuracy));
         set(o, "images_per_second", cli_real(e->images_per_second));
         set(o, "wait_seconds", cli_real(e->wait_seconds));
+        set(o, "skipped_steps", json_integer((json_int_t)e->skipped));
+        set(o, "loss_scale", cli_real(e->loss_scale));
     }
     if (e->has_validation) {
         set(o, "val_loss", cli_real(e->val_loss));

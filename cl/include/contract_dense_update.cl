@@ -33,7 +33,7 @@ static void update_some(__global float *value, __global float *slot0, __global f
 #if SLOTS > 1
     s1 = load_some(slot1, count);
 #endif
-    step16(&w, penalised(vload16(0, grad), w, c.l1, c.l2), &s0, &s1, st, c);
+    step16(&w, penalised(vload16(0, grad), w, c), &s0, &s1, st, c);
     store_some(w, value, count);
 #if SLOTS > 0
     store_some(s0, slot0, count);
@@ -73,7 +73,7 @@ VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT_F32(valu
     AT(slot1);
     AT(chunks);
     AT(db);
-    const chunk_constants c = ((__global const chunk_constants *)chunks)[chunk];
+    const chunk_constants c = chunk_at(chunks, chunk, STATE);
     const int i0 = get_global_id(0) * in_step, inputs = min(in_step, in - i0), n = STATE->n;
     const int j0 = get_global_id(1) * blocks_per_item * NL;
     const int cols = min(blocks_per_item * NL, out - j0), blocks = (cols + NL - 1) / NL;

@@ -8,7 +8,10 @@ typedef struct {
     float learning_rate;
     float scalar[4];
     uint seed[2];
-    uint reserved[4];
+    uint skipped;
+    float rate_behind;
+    float loss_scale;
+    uint skip;
 } step_state;
 #define IN_STATE __global const uint *restrict state_words, ulong state_off
 #define STATE ((__global const step_state *)(state_words + state_off))

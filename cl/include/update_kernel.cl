@@ -9,7 +9,7 @@ static void update16(__global float *value, __global float *slot0, __global floa
 #if SLOTS > 1
     s1 = vload16(0, slot1 + at);
 #endif
-    step16(&w, penalised(grad, w, c.l1, c.l2) * factor, &s0, &s1, st, c);
+    step16(&w, penalised(grad, w, c) * factor, &s0, &s1, st, c);
     vstore16(w, 0, value + at);
 #if SLOTS > 0
     vstore16(s0, 0, slot0 + at);
@@ -33,7 +33,7 @@ __kernel void update(IN_STATE, OUT_F32(value), IN_F32(grad), OUT_F32(slot0), OUT
     AT(chunks);
     AT(control);
     const size_t group = get_group_id(0), chunk = first + group;
-    const chunk_constants c = ((__global const chunk_constants *)chunks)[chunk];
+    const chunk_constants c = chunk_at(chunks, chunk, STATE);
     const float factor = control[0];
     grad += (grad_first + group) * CHUNK;
     if (c.rate == 0.0f)

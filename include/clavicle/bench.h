@@ -91,7 +91,7 @@ struct clv_bench_model {
     int batch;              /* 0 = 32 */
     bool forward;           /* inference; otherwise training steps, optimizer included */
     const char *optimizer;  /* NULL = "sgd momentum=0.9" for resnet18-28, else "adam" */
-    enum clv_precision precision; /* MIXED leaves the comparison out: it is for rounding in float */
+    enum clv_precision precision; /* MIXED and MIXED_FP16 leave the comparison out: it is for rounding in float */
     bool no_check;          /* leave the comparison with the reference out */
     bool steps;             /* a line per step of the plan, too; needs a device opened with profile, whose events
                              * cost some time, so that the whole step is a little slower than without */

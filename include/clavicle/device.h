@@ -35,8 +35,9 @@ enum {
  * SPLIT: products on a matrix unit, of operands split into two brain floats, error at most 3 * 2^-16 of the sum of
  * the products' absolute values; where the device has no unit that is faster so, the same as FP32, to the bit.
  * MIXED: layers' outputs and the gradients of these are stored as brain floats (8 significant bits), and
- * computed with in float. */
-enum clv_precision { CLV_PRECISION_FP32, CLV_PRECISION_SPLIT, CLV_PRECISION_MIXED };
+ * computed with in float. MIXED_FP16: stored as 16-bit floats (11 significant bits, 6e-8 to 65504), with a loss scale. Both skip
+ * training steps whose gradients are not finite. */
+enum clv_precision { CLV_PRECISION_FP32, CLV_PRECISION_SPLIT, CLV_PRECISION_MIXED, CLV_PRECISION_MIXED_FP16 };
 
 /* Units that multiply small matrices of brain floats (or halves, F16, or floats of 11 significant bits, TF32)
  * with float sums, of which a device uses one at most. What is known of each in general: docs/matrix-units.md. */

@@ -40,6 +40,8 @@ struct clv_run_result {
     const char *stop_reason; /* static */
     double best_value;       /* of the monitored metric */
     uint64_t steps;
+    uint64_t skipped;        /* of them: precision mixed, gradients that are not finite */
+    double loss_scale;       /* at the end; 1 but in mixed-fp16 */
     /* ---- */
     char monitor[32];        /* "val_loss": what best_value is */
     char device[128], driver[128], model[128];

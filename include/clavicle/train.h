@@ -61,6 +61,10 @@ struct clv_trainer_params {
     const struct clv_tune_params *tuning; /* CLV_TUNE_ON: callbacks, clblast; NULL = silence */
     enum clv_winograd_mode winograd;
     enum clv_precision precision;
+    /* MIXED_FP16: the loss's gradient is multiplied by loss_scale, a power of two, 0 = 65536. It is halved whenever a step has gradients
+     * that are not finite, and doubled after loss_scale_steps (0 = 2000) steps in a row that have none. */
+    double loss_scale;
+    int loss_scale_steps;
     const char *variant;    /* debugging: only this variant of every layer, "simple" being the reference; NULL =
                              * the best for the device. CLV_ERR_UNSUPPORTED: a layer has none of that name */
     bool separate;          /* debugging: every tensor in a guarded buffer of its own */
@@ -85,7 +89,9 @@ CLV_API void clv_trainer_destroy(struct clv_trainer **t);
 
 /* One optimizer step on a batch in ordinary host memory: x[n][h][w][c], labels[n] in 0..classes-1,
  * 1 <= n <= batch. Waits for *loss (mean over the batch, without penalties; may be NULL).
- * CLV_ERR_NONFINITE when the loss is not finite (the weights have been stepped). */
+ * CLV_ERR_NONFINITE when the loss is not finite (the weights have been stepped). With precision MIXED or MIXED_FP16 a
+ * step whose gradients are not finite changes neither weights nor optimizer and is no error (*loss may then be anything):
+ * clv_trainer_skipped() counts it. CLV_ERR_NONFINITE when that does not end: docs/precision.md. */
 CLV_API CLV_CHECK enum clv_err clv_trainer_step(struct clv_trainer *t, const float *x,
                                                 const int32_t *labels, int n, double *loss);
 /* The same with targets[n][outputs] instead of labels: soft labels, regression, several labels. */
@@ -98,8 +104,12 @@ CLV_API CLV_CHECK enum clv_err clv_trainer_predict(struct clv_trainer *t, const 
 /* Learning rate of the next steps; starts as the optimizer's. */
 CLV_API void clv_trainer_set_learning_rate(struct clv_trainer *t, double rate);
 CLV_API double clv_trainer_get_learning_rate(const struct clv_trainer *t);
-/* Optimizer steps done so far. */
+/* Steps done so far, skipped ones included. */
 CLV_API uint64_t clv_trainer_steps(const struct clv_trainer *t);
+/* Those that were skipped, as far as their results have come back; 0 but in MIXED and MIXED_FP16. */
+CLV_API uint64_t clv_trainer_skipped(const struct clv_trainer *t);
+/* The loss scale of the next step, likewise; 1 but in MIXED_FP16. */
+CLV_API double clv_trainer_loss_scale(const struct clv_trainer *t);
 
 /* Weights by index: name ("conv2d_1/kernel"), dims (HWIO; in, out; filters), number of elements. state: saved like
  * the others but not trained (running statistics): it has no gradient. Those come last. */
@@ -114,7 +124,7 @@ CLV_API CLV_CHECK enum clv_err clv_trainer_set_weight(struct clv_trainer *t, siz
  * kept: see keep_gradients. */
 CLV_API CLV_CHECK enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *host);
 
-/* Weights, optimizer slots and step count as one safetensors file, written atomically; load checks
+/* Weights, optimizer slots, step count and loss scale as one safetensors file, written atomically; load checks
  * names and shapes (CLV_ERR_MISMATCH names the first that differs). What holds a number that is not finite is not
  * saved (CLV_ERR_NONFINITE): a file of that name stays as it is. metadata: NULL-terminated
  * key, value, key, value... strings kept in the file; may be NULL. */
@@ -187,6 +197,8 @@ struct clv_event {
     double images_per_second;          /* BATCH: since the epoch began; EPOCH: of the training part */
     double seconds, seconds_left;      /* since fit began; estimate, < 0 unknown */
     double wait_seconds;               /* time spent waiting for data since fit began */
+    uint64_t skipped;                  /* steps so far that were skipped: clv_trainer_skipped() */
+    double loss_scale;                 /* of the next step */
     bool best;                         /* EPOCH: the monitored value is the best so far */
     const char *stop_reason;           /* END: "epochs", "early stopping", "cancelled", "max_steps" */
     const struct clv_fit_profile *profile; /* PROFILE; valid during the call */
@@ -222,7 +234,7 @@ struct clv_fit_params {
 
 /* Everything beyond weights and slots that a resumed run needs. Plain data, saved by the caller. */
 struct clv_fit_state {
-    uint64_t step;             /* optimizer steps done */
+    uint64_t step;             /* steps done */
     int epoch;                 /* epochs completed */
     uint64_t batch;            /* batches done of the epoch after them */
     double loss_sum, correct;  /* of that part epoch */

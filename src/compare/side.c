@@ -163,12 +163,15 @@ enum clv_err clv_compare_side_step(struct clv_compare_side *s, bool training)
     size_t used = 0;
     int n = 0;
     double sum = 0;
+    bool skipped;
     CLV_TRY(next_batch(s, &used, &n));
     if (training)
         CLV_TRY(clv_trainer_one_hot(t, t->labels, n, t->targets));
     CLV_TRY(clv_trainer_submit(t, training, 0, &(struct clv_upload){.bytes = used}, n, t->index,
                                training ? t->targets : NULL));
     CLV_TRY(clv_plan_wait(s->plan, 0, &output, &loss));
+    if (training)
+        CLV_TRY(clv_trainer_land(t, 0, t->step, &skipped));
     for (int i = 0; i < n && loss; i++)
         sum += loss[i];
     s->nonfinite = !isfinite(sum);

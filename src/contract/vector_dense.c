@@ -242,7 +242,7 @@ static enum clv_err emit_update(struct clv_emit *e, const struct clv_contract *p
     const struct clv_conv *c = &p->conv;
     const char *tile = clv_vector_options(e, &f->tile, 0);
     const char *options =
-        tile ? clv_emit_options(e, "%s -DDENSE_WEIGHTS -DSLOTS=%d", tile, u->n_slots) : NULL;
+        tile ? clv_emit_options(e, "%s -DDENSE_WEIGHTS -DSLOTS=%d%s", tile, u->n_slots, u->options) : NULL;
     if (!options)
         return CLV_ERR_NOMEM;
     struct clv_emit_info info =

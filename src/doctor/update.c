@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* INPUTS and UNITS are no multiples of a vector or a chunk, BATCH is several tiles and one more sample. */
-enum { INPUTS = 131, UNITS = 73, CLASSES = 3, BATCH = 35, STEPS = 3 };
+enum { INPUTS = 131, UNITS = 73, CLASSES = 3, BATCH = 35, STEPS = 3, SKIPPED = 2 };
 
 /* ---- formulas ---- */
 
@@ -65,16 +65,19 @@ struct update_case {
     const char *name, *optimizer, *layer;
     rule *step;
     double lr, l1, l2, clip;
+    float scale; /* of the loss, and step SKIPPED is; 0 = neither */
 };
 static const struct update_case cases[] = {
-    {"adam", "adam", "", adam, .001, 0, 0, 0},
-    {"adamw", "adamw weight_decay=0.05 learning_rate=0.01", "use_bias=false", adamw, .01, 0, 0, 0},
-    {"sgd", "sgd", "", sgd, .01, 0, 0, 0},
-    {"sgd momentum", "sgd momentum=0.9", "", momentum, .01, 0, 0, 0},
-    {"sgd nesterov", "sgd momentum=0.9 nesterov=true", "", nesterov, .01, 0, 0, 0},
-    {"rmsprop", "rmsprop momentum=0.5", "", rmsprop, .001, 0, 0, 0},
-    {"penalties", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, 0},
-    {"clipping by norm", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, .25},
+    {"adam", "adam", "", adam, .001, 0, 0, 0, 0},
+    {"adam, scaled loss", "adam", "", adam, .001, 0, 0, 0, 1024},
+    {"adamw", "adamw weight_decay=0.05 learning_rate=0.01", "use_bias=false", adamw, .01, 0, 0, 0, 0},
+    {"sgd", "sgd", "", sgd, .01, 0, 0, 0, 0},
+    {"sgd momentum", "sgd momentum=0.9", "", momentum, .01, 0, 0, 0, 0},
+    {"sgd nesterov", "sgd momentum=0.9 nesterov=true", "", nesterov, .01, 0, 0, 0, 0},
+    {"rmsprop", "rmsprop momentum=0.5", "", rmsprop, .001, 0, 0, 0, 0},
+    {"penalties", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, 0, 0},
+    {"clipping by norm", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, .25, 0},
+    {"clipping, scaled loss", "sgd learning_rate=0.1", "use_bias=false l1=0.001 l2=0.02", sgd, .1, .001, .02, .25, 64},
 };
 
 /* ---- a small network ---- */
@@ -131,6 +134,9 @@ static enum clv_err open_network(struct network *w, bool keep)
     CLV_TRY(clv_graph_check(w->graph));
     CLV_TRY(clv_optim_parse(w->c->optimizer, &w->optim, &w->params, err));
     CLV_TRY(clv_store_create(w->dev, w->graph, true, w->optim->n_slots, &w->store));
+    const struct clv_scaler scaler = {.scale = w->c->scale};
+    if (w->c->scale > 0)
+        CLV_TRY(clv_store_add_scaler(w->store, &scaler));
     CLV_TRY(clv_store_init(w->store, 5));
     const struct clv_plan_params params = {.batch = BATCH, .training = true, .root = w->loss,
                                            .slot_bytes = clv_slot_bytes(BATCH, INPUTS * sizeof(float)),
@@ -152,11 +158,26 @@ static void close_network(struct network *w)
     free(w->targets);
 }
 
+/* As if a gradient that is not finite had been seen. */
+static enum clv_err spoil(struct network *w)
+{
+    struct clv_scaler s;
+    CLV_TRY(clv_store_get_scaler(w->store, &s));
+    s.bad = 1;
+    return clv_store_set_scaler(w->store, &s);
+}
+
+/* The host never hears of the step that is skipped: the device finds the rate of the one behind. */
 static enum clv_err step(struct network *w, int number)
 {
     const float *output, *loss;
-    struct clv_step_state st = {.n = BATCH, .step = (uint32_t)number, .learning_rate = (float)w->c->lr};
+    struct clv_step_state st = {.n = BATCH, .step = (uint32_t)CLV_MAX(number - 1, 1), .learning_rate = (float)w->c->lr};
     w->optim->scalars(w->params, &st);
+    st.rate_behind = st.rate;
+    st.step = (uint32_t)number;
+    w->optim->scalars(w->params, &st);
+    if (w->c->scale > 0 && number == SKIPPED)
+        CLV_TRY(spoil(w));
     CLV_TRY(clv_plan_submit(w->plan, 0, &w->upload, &st, NULL, w->targets));
     return clv_plan_wait(w->plan, 0, &output, &loss);
 }
@@ -196,18 +217,22 @@ static double gradient_of(const struct pass *p, size_t i)
 {
     const struct update_case *c = p->net.c;
     const double w = p->state[i].w;
-    return (double)p->grad[i] + (w > 0 ? c->l1 : w < 0 ? -c->l1 : 0) + 2 * c->l2 * w;
+    const double scale = c->scale > 0 ? (double)c->scale : 1;
+    return (double)p->grad[i] / scale + (w > 0 ? c->l1 : w < 0 ? -c->l1 : 0) + 2 * c->l2 * w;
 }
 
 static void follow(struct pass *p, int number)
 {
     const struct update_case *c = p->net.c;
     double squares = 0;
+    if (c->scale > 0 && number == SKIPPED)
+        return;
+    const int t = number - (c->scale > 0 && number > SKIPPED); /* that count */
     for (size_t i = 0; i < p->n; i++)
         squares += gradient_of(p, i) * gradient_of(p, i);
     const double factor = c->clip > 0 && sqrt(squares) > c->clip ? c->clip / sqrt(squares) : 1;
     for (size_t i = 0; i < p->n; i++)
-        c->step(&p->state[i], gradient_of(p, i) * factor, c->lr, number);
+        c->step(&p->state[i], gradient_of(p, i) * factor, c->lr, t);
 }
 
 /* The device's weights against those of the formula. */

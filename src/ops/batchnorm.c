@@ -45,13 +45,16 @@ static enum clv_err emit_join(struct clv_emit *e, const struct clv_norm *q, stru
     const struct clv_batchnorm_params *p = q->node->params;
     const struct clv_launch l = channels_of(q);
     const struct clv_emit_info info = {.node = q->node, .what = "mean and variance"};
+    const char *options = clv_emit_options(e, "%s%s", l.options, clv_emit_guard(e));
+    if (!options)
+        return CLV_ERR_NOMEM;
     return clv_emit_kernel(
         e, &info,
         &(struct clv_kernel_step){
             .source = &clv_cl_batchnorm,
             .name = "batchnorm_join",
-            .options = l.options,
             CLV_LAUNCH(l),
+            .options = options,
             clv_args(CLV_IN(e->state), CLV_IN(part), CLV_OUT(table),
                      CLV_INOUT(clv_emit_weight(e, q->node, CLV_NORM_RUNNING_MEAN)),
                      CLV_INOUT(clv_emit_weight(e, q->node, CLV_NORM_RUNNING_VARIANCE)),

@@ -29,7 +29,7 @@ static const char *build_options(struct clv_emit *e, enum clv_loss_kind kind, bo
                                  const struct clv_loss_params *p)
 {
     struct clv_str s = {0};
-    clv_str_addf(&s, "%s-DLOSS=%d", fused ? "-DFUSED " : "", (int)kind);
+    clv_str_addf(&s, "%s%s-DLOSS=%d", fused ? "-DFUSED " : "", e->scaler ? "-DSCALED " : "", (int)kind);
     for (int i = 0; p && i < p->class_weight.n; i++)
         clv_str_addf(&s, "%s%.9ef", i ? "," : " -DWEIGHTS=", p->class_weight.v[i]);
     const char *kept = s.failed ? NULL : clv_emit_options(e, "%s", s.text);

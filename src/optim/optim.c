@@ -57,7 +57,7 @@ static enum clv_err emit_update(struct clv_emit *e, const struct clv_optim *o,
     /* Optimizers with fewer slots are handed the gradient where a slot would stand. */
     struct clv_tensor *slot0 = o->n_slots > 0 ? &seg->slot[0] : &seg->grad;
     struct clv_tensor *slot1 = o->n_slots > 1 ? &seg->slot[1] : &seg->grad;
-    const char *options = clv_emit_options(e, "-DCHUNK=%d -DSLOTS=%d", CLV_STORE_CHUNK, o->n_slots);
+    const char *options = clv_emit_options(e, "-DCHUNK=%d -DSLOTS=%d%s", CLV_STORE_CHUNK, o->n_slots, clv_emit_guard(e));
     if (!options)
         return CLV_ERR_NOMEM;
     return clv_emit_kernel(
@@ -80,7 +80,7 @@ static enum clv_err emit_clip(struct clv_emit *e, struct clv_store *store, struc
     for (int i = 0; i < store->n_segments; i++)
         chunks += store->segment[i].trained / CLV_STORE_CHUNK;
     struct clv_tensor *sums = clv_emit_scratch(e, CLV_F32, chunks, "squares");
-    const char *options = clv_emit_options(e, "-DCHUNK=%d", CLV_STORE_CHUNK);
+    const char *options = clv_emit_options(e, "-DCHUNK=%d%s", CLV_STORE_CHUNK, clv_emit_guard(e));
     if (!sums || !options)
         return CLV_ERR_NOMEM;
     for (int i = 0; i < store->n_segments; i++) {
@@ -93,7 +93,7 @@ static enum clv_err emit_clip(struct clv_emit *e, struct clv_store *store, struc
             &(struct clv_kernel_step){
                 .source = &clv_cl_clip, .name = "clip_squares", .options = options, .dims = 1,
                 .global = {(size_t)n},
-                clv_args(CLV_IN(&seg->value), CLV_IN(&seg->grad), CLV_IN(&seg->chunks),
+                clv_args(CLV_IN(e->state), CLV_IN(&seg->value), CLV_IN(&seg->grad), CLV_IN(&seg->chunks),
                          CLV_INOUT(sums), CLV_I32(first), CLV_I32(n))}));
         first += n;
     }

@@ -29,9 +29,8 @@ static enum clv_err append(struct clv_plan *p, const char *what, const struct cl
     return CLV_OK;
 }
 
-/* Of a tensor of samples what the batch fills, else all of it. */
-static enum clv_err emit_check(struct clv_plan *p, struct clv_emit *e, const struct clv_emit_info *info,
-                               struct clv_tensor *t, const char *what)
+enum clv_err clv_emit_finite(struct clv_emit *e, const struct clv_emit_info *info, struct clv_tensor *t,
+                             const struct clv_finite_flag *flag)
 {
     const bool gpu = e->caps->gpu_path, dense = t->pitch == t->c, samples = t->memory != CLV_MEMORY_STORE;
     const int64_t per_sample = t->h * t->w * t->c, c = dense ? per_sample : t->c;
@@ -41,9 +40,8 @@ static enum clv_err emit_check(struct clv_plan *p, struct clv_emit *e, const str
         vector /= 2;
     const char *options = clv_emit_options(e, "%s%s-DV=%d", dense ? "-DDENSE " : "",
                                            gpu ? "" : "-DGROUP=1 ", vector);
-    if (!what || !options)
+    if (!options)
         return clv_fail_nomem(e->err, "the plan's checks");
-    CLV_TRY(append(p, what, t));
     return clv_emit_kernel(
         e, info,
         &(struct clv_kernel_step){
@@ -54,9 +52,19 @@ static enum clv_err emit_check(struct clv_plan *p, struct clv_emit *e, const str
             .global = {(size_t)clv_div_up((samples ? e->batch : 1) * per_sample, chunk)},
             .local = {gpu ? CLV_MIN((size_t)GPU_GROUP, e->caps->max_work_group) : 1},
             .shrink = CLV_SHRINK_ITEMS,
-            clv_args(CLV_IN(e->state), CLV_IN(t), CLV_U32(t->pitch), CLV_INOUT(p->flags),
-                     CLV_U32(p->n_checks - 1), CLV_I32(samples ? 0 : 1), CLV_U32(per_sample), CLV_U32(c),
+            clv_args(CLV_IN(e->state), CLV_IN(t), CLV_U32(t->pitch), CLV_INOUT(flag->words), CLV_U32(flag->word),
+                     CLV_U32(flag->most), CLV_I32(samples ? 0 : 1), CLV_U32(per_sample), CLV_U32(c),
                      CLV_U32(chunk))});
+}
+
+static enum clv_err emit_check(struct clv_plan *p, struct clv_emit *e, const struct clv_emit_info *info,
+                               struct clv_tensor *t, const char *what)
+{
+    enum { LARGEST = 0x7f7fffff }; /* finite number's bits */
+    if (!what)
+        return clv_fail_nomem(e->err, "the plan's checks");
+    CLV_TRY(append(p, what, t));
+    return clv_emit_finite(e, info, t, &(struct clv_finite_flag){p->flags, p->n_checks - 1, LARGEST});
 }
 
 static bool same_memory(struct clv_tensor *a, struct clv_tensor *b)

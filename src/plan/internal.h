@@ -22,6 +22,7 @@ struct clv_ring_entry {
     uint32_t *state;                 /* step state and sample indices */
     float *targets, *output, *loss;
     uint32_t *flags;                 /* of the checks; NULL without */
+    struct clv_scaler *scaler;       /* as the step left it; NULL without */
     struct clv_mark *uploaded;       /* its samples have landed; NULL = they came by the compute queue */
     struct clv_mark *mark;           /* NULL = nothing in flight */
     bool valid;                      /* results of the last submission are there to be waited for */
@@ -42,6 +43,7 @@ struct clv_plan {
     struct clv_tensor *staging;      /* the input node's own output where the plan takes floats */
     struct clv_tensor *state, *targets, *output, *loss;
     bool takes_floats;
+    struct clv_tensor *scaler;       /* the store's; NULL: losses are not scaled, no step is skipped */
     struct clv_tensor *flags;        /* U32, one per check; NULL without check_finite */
     struct clv_finite_check *checks; /* in order of execution */
     int n_checks, cap_checks;
@@ -61,6 +63,15 @@ CLV_CHECK enum clv_err clv_plan_lower(struct clv_plan *p);
 CLV_CHECK enum clv_err clv_finite_after(struct clv_plan *p, struct clv_emit *e, int first);
 CLV_CHECK enum clv_err clv_finite_input(struct clv_plan *p, struct clv_emit *e);
 CLV_CHECK enum clv_err clv_finite_weights(struct clv_plan *p, struct clv_emit *e, const char *when);
+/* Sets a word to 1 where t holds a number beyond a bound, whose bits without the sign are `most`: of a tensor of
+ * samples what the batch fills, else all of it. Never clears it. */
+struct clv_finite_flag { struct clv_tensor *words; int word; uint32_t most; };
+CLV_CHECK enum clv_err clv_emit_finite(struct clv_emit *e, const struct clv_emit_info *info, struct clv_tensor *t,
+                                       const struct clv_finite_flag *flag);
+/* scaler.c: before the forward steps; behind the backward ones, once the gradients have their memory, and
+ * before the update. Nothing without e->scaler. */
+CLV_CHECK enum clv_err clv_scaler_begin(struct clv_emit *e);
+CLV_CHECK enum clv_err clv_scaler_decide(struct clv_plan *p, struct clv_emit *e);
 /* memory.c: liveness over the steps, places by decreasing size. `keep` tensors live to the end. */
 CLV_CHECK enum clv_err clv_plan_place(const struct clv_steps *steps, const struct clv_tensor *const *keep,
                                       int n_keep, uint64_t max_alloc, size_t align,

@@ -128,6 +128,7 @@ static enum clv_err lower_update(struct clv_plan *p, struct clv_emit *e)
 {
     const struct clv_plan_params *q = &p->params;
     CLV_TRY(clv_store_make_gradients(p->store, q->dry));
+    CLV_TRY(clv_scaler_decide(p, e));
     CLV_TRY(clv_optim_emit(e, q->optim, p->store, q->clip_norm));
     return clv_finite_weights(p, e, "as the update left it");
 }
@@ -161,6 +162,8 @@ enum clv_err clv_plan_lower(struct clv_plan *p)
     p->loss = loss ? p->node[q->root->id].out : NULL;
     if (p->flags)
         CLV_TRY(clv_emit_fill(&e, &(struct clv_emit_info){.what = "checks"}, p->flags, 0));
+    p->scaler = e.scaler = q->training && p->store->scaler.buffer ? &p->store->scaler : NULL;
+    CLV_TRY(clv_scaler_begin(&e));
     CLV_TRY(clv_finite_weights(p, &e, "before the step"));
     CLV_TRY(lower_forward(p, &e));
     if (!q->training)

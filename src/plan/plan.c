@@ -68,8 +68,9 @@ static enum clv_err make_ring(struct clv_plan *p)
         r->output = host_copy(p, p->output);
         r->loss = p->loss ? host_copy(p, p->loss) : NULL;
         r->flags = p->flags ? host_copy(p, p->flags) : NULL;
+        r->scaler = p->scaler ? host_copy(p, p->scaler) : NULL;
         if (!r->slot || !r->state || !r->targets || !r->output || (p->loss && !r->loss) ||
-            (p->flags && !r->flags))
+            (p->flags && !r->flags) || (p->scaler && !r->scaler))
             return clv_fail_nomem(clv_device_error(p->dev), "the plan's staging memory");
     }
     return CLV_OK;
@@ -131,6 +132,7 @@ void clv_plan_destroy(struct clv_plan **plan)
         clv_host_free(p->dev, r->output);
         clv_host_free(p->dev, r->loss);
         clv_host_free(p->dev, r->flags);
+        clv_host_free(p->dev, r->scaler);
     }
     struct clv_tensor *const io[] = {p->staging, p->state, p->targets, p->flags};
     for (size_t i = 0; i < CLV_COUNT(io); i++)

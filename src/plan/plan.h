@@ -90,6 +90,9 @@ CLV_CHECK enum clv_err clv_plan_submit(struct clv_plan *p, int slot,
 CLV_CHECK enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output,
                                      const float **loss);
 
+/* After clv_plan_wait() on a plan for training whose store has a scaler: how the step left it; NULL without one. */
+const struct clv_scaler *clv_plan_scaler(const struct clv_plan *p, int slot);
+
 /* After clv_plan_wait() on a plan with check_finite: CLV_ERR_NONFINITE names `step` and what first held a number
  * that is not finite, in the order of execution: input, weight, output or gradient, and of which node. */
 CLV_CHECK enum clv_err clv_plan_check(struct clv_plan *p, int slot, uint64_t step);

@@ -76,6 +76,8 @@ static enum clv_err enqueue(struct clv_plan *p, struct clv_ring_entry *r,
         CLV_TRY(read_back(p, p->loss, r->loss));
     if (p->flags)
         CLV_TRY(read_back(p, p->flags, r->flags));
+    if (p->scaler)
+        CLV_TRY(read_back(p, p->scaler, r->scaler));
     return clv_queue_mark(p->dev, &r->mark);
 }
 
@@ -149,6 +151,8 @@ enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float **output, c
     *loss = r->loss;
     return CLV_OK;
 }
+
+const struct clv_scaler *clv_plan_scaler(const struct clv_plan *p, int slot) { return p->ring[slot].scaler; }
 
 void clv_plan_drain(struct clv_plan *p)
 {

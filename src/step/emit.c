@@ -28,28 +28,31 @@ static void *grow(struct clv_arena *arena, void *old, int n, int *cap, size_t it
     return p;
 }
 
-static enum clv_err append(struct clv_emit *e, const struct clv_emit_info *info,
-                           const struct clv_step *step)
+enum clv_err clv_emit_step(struct clv_emit *e, const struct clv_step *step)
 {
     struct clv_steps *s = e->steps;
     void *p = grow(&s->arena, s->step, s->n, &s->cap, sizeof *s->step);
     if (!p)
         return no_memory(e);
     s->step = p;
-    struct clv_step *dst = &s->step[s->n];
-    *dst = *step;
-    dst->node = info->node;
-    dst->pass = info->pass;
-    dst->prepare = info->prepare;
-    dst->flops = info->flops;
-    dst->bytes = info->bytes;
-    dst->variant = e->variant ? e->variant : "";
-    dst->label = info->node ? clv_arena_printf(&s->arena, "%s %s", info->node->name, info->what)
-                            : clv_arena_strdup(&s->arena, info->what);
-    if (!dst->label)
-        return no_memory(e);
-    s->n++;
+    s->step[s->n++] = *step;
     return CLV_OK;
+}
+
+static enum clv_err append(struct clv_emit *e, const struct clv_emit_info *info,
+                           const struct clv_step *step)
+{
+    struct clv_arena *a = &e->steps->arena;
+    struct clv_step s = *step;
+    s.node = info->node;
+    s.pass = info->pass;
+    s.prepare = info->prepare;
+    s.flops = info->flops;
+    s.bytes = info->bytes;
+    s.variant = e->variant ? e->variant : "";
+    s.label = info->node ? clv_arena_printf(a, "%s %s", info->node->name, info->what)
+                         : clv_arena_strdup(a, info->what);
+    return s.label ? clv_emit_step(e, &s) : no_memory(e);
 }
 
 struct clv_tensor *clv_emit_tensor(struct clv_emit *e, enum clv_memory memory, enum clv_dtype dtype,
@@ -291,6 +294,7 @@ bool clv_emit_take_update(struct clv_emit *e, const struct clv_node *node, int i
                                .n_slots = e->store->n_slots,
                                .value = &p->value,
                                .chunks = &e->store->segment[p->segment].chunks,
+                               .options = clv_emit_guard(e),
                                .chunk = (int)(p->value.offset / CLV_STORE_CHUNK)};
     for (int k = 0; k < CLV_STORE_SLOTS; k++)
         ret->slot[k] = k < ret->n_slots ? &p->slot[k] : &p->value;

@@ -40,6 +40,7 @@ struct clv_emit {
     /* Updates that backward steps may take over; source NULL = none, every gradient is kept. */
     struct clv_store *store;
     const struct clv_source *update_source;
+    struct clv_tensor *scaler;       /* struct clv_scaler: losses are scaled, updates may be skipped; NULL = neither */
     struct clv_tensor *state;        /* struct clv_step_state, then sample indices */
     struct clv_tensor *targets;      /* F32 [batch][c of the output] for losses */
     struct clv_steps *steps;
@@ -79,9 +80,13 @@ struct clv_update {
     int n_slots;
     struct clv_tensor *value, *slot[CLV_STORE_SLOTS], *chunks; /* unused slots: the value */
     int chunk;                       /* of chunks: the weight's */
+    const char *options;             /* what the kernel is to be built with beside its own */
 };
+/* What kernels with the optimizer's formula are built with, where a step may be skipped; else "". */
+static inline const char *clv_emit_guard(const struct clv_emit *e) { return e->scaler ? " -DGUARDED" : ""; }
 /* Takes over the update of weight i, or returns false where its gradient must be kept. Only for the last
- * step that reads the weight, and one that makes the whole gradient by itself. */
+ * step that reads the weight, and one that makes the whole gradient by itself, from the node's input 0 and its
+ * output's gradient; it writes nothing but what is in the store, since it runs later where steps may be skipped. */
 bool clv_emit_take_update(struct clv_emit *e, const struct clv_node *node, int i,
                           struct clv_update *ret);
 enum clv_act clv_emit_act(struct clv_emit *e, const struct clv_node *node);
@@ -114,6 +119,8 @@ struct clv_emit_info {
  * (-DSTORE_F16, -DSTORE_BF16: cl/include/types.cl). */
 CLV_CHECK enum clv_err clv_emit_kernel(struct clv_emit *e, const struct clv_emit_info *info,
                                        const struct clv_kernel_step *k);
+/* Appends a step that was taken out of e->steps. */
+CLV_CHECK enum clv_err clv_emit_step(struct clv_emit *e, const struct clv_step *step);
 /* The options string from a printf format, kept in the steps' arena. NULL when out of memory. */
 CLV_PRINTF(2, 3) const char *clv_emit_options(struct clv_emit *e, const char *fmt, ...);
 CLV_CHECK enum clv_err clv_emit_gemm(struct clv_emit *e, const struct clv_emit_info *info,

@@ -15,7 +15,11 @@ struct clv_step_state {
     float learning_rate;     /* the schedule's value */
     float scalar[4];         /* whatever the optimizer computes on the host */
     uint32_t seed[2];        /* low, high */
-    uint32_t reserved[4];
+    /* With a scaler (step/scaler.h); rate is then that of a step whose predecessors were skipped `skipped` times. */
+    uint32_t skipped;        /* steps that were skipped as far as the host knows */
+    float rate_behind;       /* rate if it is one more */
+    float loss_scale;        /* written on the device, */
+    uint32_t skip;           /* and so is this: the updates of this step do nothing */
 };
 
 #endif

@@ -236,11 +236,30 @@ enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g,
     return err;
 }
 
+enum clv_err clv_store_add_scaler(struct clv_store *s, const struct clv_scaler *first)
+{
+    s->first = *first;
+    CLV_TRY(make_array(s, &s->scaler, sizeof *first / 4, "loss scale"));
+    s->scaler.dtype = CLV_U32;
+    return clv_store_set_scaler(s, first);
+}
+
+enum clv_err clv_store_get_scaler(struct clv_store *s, struct clv_scaler *ret)
+{
+    return clv_queue_read_wait(s->dev, s->scaler.buffer, 0, ret, sizeof *ret);
+}
+
+enum clv_err clv_store_set_scaler(struct clv_store *s, const struct clv_scaler *scaler)
+{
+    return clv_queue_write_wait(s->dev, s->scaler.buffer, 0, scaler, sizeof *scaler);
+}
+
 void clv_store_destroy(struct clv_store **store)
 {
     struct clv_store *s = *store;
     if (!s)
         return;
+    clv_buffer_destroy(&s->scaler.buffer);
     for (int i = 0; i < s->n_segments; i++) {
         struct clv_store_segment *seg = &s->segment[i];
         clv_buffer_destroy(&seg->value.buffer);
@@ -346,7 +365,7 @@ enum clv_err clv_store_init(struct clv_store *s, uint64_t seed)
     for (int i = 0; i < s->n_segments; i++)
         for (int k = 0; k < s->n_slots && s->segment[i].trained; k++)
             CLV_TRY(zero(s, &s->segment[i].slot[k]));
-    return CLV_OK;
+    return s->scaler.buffer ? clv_store_set_scaler(s, &s->first) : CLV_OK;
 }
 
 struct clv_param *clv_store_find(const struct clv_store *s, const struct clv_node *node, int index)

@@ -13,6 +13,7 @@
 
 #include "device/device.h"
 #include "graph/graph.h"
+#include "step/scaler.h"
 #include "step/tensor.h"
 
 enum { CLV_STORE_CHUNK = 1024, CLV_STORE_SLOTS = 2 };
@@ -44,6 +45,8 @@ struct clv_store {
     struct clv_store_segment *segment;
     int n_segments;
     int n_slots;
+    struct clv_tensor scaler;      /* struct clv_scaler; without a buffer: no loss scale, no step is skipped */
+    struct clv_scaler first;       /* what it is after clv_store_init() */
     uint64_t bytes;                /* device memory held */
     uint64_t dry_bytes;            /* that gradients will need: they were placed but not allocated */
     uint64_t version;              /* counts what may have changed weights; starts at 1 */
@@ -55,6 +58,11 @@ struct clv_store {
 CLV_CHECK enum clv_err clv_store_create(struct clv_device *dev, const struct clv_graph *g, bool training,
                                         int n_slots, struct clv_store **ret);
 void clv_store_destroy(struct clv_store **s);
+/* Training plans made from now on scale their loss and skip steps as *first says; growth 0: the scale stays. */
+CLV_CHECK enum clv_err clv_store_add_scaler(struct clv_store *s, const struct clv_scaler *first);
+/* Waits. Only where there is one. */
+CLV_CHECK enum clv_err clv_store_get_scaler(struct clv_store *s, struct clv_scaler *ret);
+CLV_CHECK enum clv_err clv_store_set_scaler(struct clv_store *s, const struct clv_scaler *scaler);
 
 /* Allocates the gradients (zeroed) of all parameters that are not fused; once, by the training plan.
  * CLV_ERR_ARG when it was done before for other ones. dry: counts them only, in dry_bytes. */
@@ -64,7 +72,8 @@ CLV_CHECK enum clv_err clv_store_make_gradients(struct clv_store *s, bool dry);
 struct clv_store_run { struct clv_store_segment *segment; int64_t first, grad_first, count; /* elements */ };
 bool clv_store_next_run(const struct clv_store *s, int *next, struct clv_store_run *ret);
 
-/* Draws all weights from their initialisers, keyed by seed and the parameter's name; zeroes slots. */
+/* Draws all weights from their initialisers, keyed by seed and the parameter's name; zeroes slots; the scaler
+ * begins anew. */
 CLV_CHECK enum clv_err clv_store_init(struct clv_store *s, uint64_t seed);
 
 struct clv_param *clv_store_find(const struct clv_store *s, const struct clv_node *node, int index);

@@ -35,7 +35,8 @@ static struct clv_event event(const struct clv_fit *f, enum clv_event_kind kind)
         .batch = (size_t)f->state.batch, .batches = f->batches, .learning_rate = f->t->rate,
         .loss = NAN, .accuracy = NAN, .seconds = elapsed(f),
         .seconds_left = done > 0 ? elapsed(f) / done * (1 - share_done(f)) : -1,
-        .wait_seconds = clv_batches_wait_seconds(f->source)};
+        .wait_seconds = clv_batches_wait_seconds(f->source), .skipped = clv_trainer_skipped(f->t),
+        .loss_scale = clv_trainer_loss_scale(f->t)};
 }
 
 static void send(struct clv_fit *f, const struct clv_event *e)
@@ -79,20 +80,24 @@ static enum clv_err land(struct clv_fit *f, struct clv_flight *b)
         sum += loss[i];
     count_correct(f, b, output, &correct);
     const int n = b->n;
+    bool skipped;
     b->n = 0;
     f->state.step++;
     f->state.batch++;
-    f->state.loss_sum += sum;
-    f->state.correct += correct;
-    f->state.samples += (uint64_t)n;
     f->landed += (uint64_t)n;
     CLV_TRY(clv_plan_check(f->plan, b->slot, f->state.step));
-    if (!isfinite(sum))
+    CLV_TRY(clv_trainer_land(f->t, b->slot, f->state.step, &skipped));
+    if (isfinite(sum)) { /* a skipped step whose loss is none is left out of the epoch's means */
+        f->state.loss_sum += sum;
+        f->state.correct += correct;
+        f->state.samples += (uint64_t)n;
+    } else if (!skipped) {
         return clv_fail(&f->t->ctx->err, CLV_ERR_NONFINITE,
                         "the loss of step %llu (epoch %d, batch %llu) is not finite: lower the learning "
                         "rate or clip the gradients; the last checkpoint is kept",
                         (unsigned long long)f->state.step, f->state.epoch + 1,
                         (unsigned long long)f->state.batch);
+    }
     struct clv_event e = event(f, CLV_EVENT_BATCH);
     e.loss = sum / n;
     e.accuracy = (double)correct / n;
@@ -333,6 +338,8 @@ enum clv_err clv_trainer_fit(struct clv_trainer *t, const struct clv_batch_sourc
         end.seconds = elapsed(&f);
         end.seconds_left = 0;
         end.stop_reason = reason;
+        end.skipped = clv_trainer_skipped(t);
+        end.loss_scale = clv_trainer_loss_scale(t);
         if (f.params.on_event)
             (void)f.params.on_event(f.params.priv, &end);
     }

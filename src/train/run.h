@@ -58,7 +58,7 @@ void clv_run_remove_leftovers(const struct clv_run_paths *p);
 /* history.csv: one row per epoch; NaN is an empty field. */
 struct clv_run_row {
     double epoch, loss, accuracy, val_loss, val_accuracy, val_auc, val_f1, learning_rate,
-        images_per_second, seconds;
+        images_per_second, seconds, skipped_steps;
 };
 struct clv_run_history {
     struct clv_run_row *rows;
@@ -103,6 +103,8 @@ struct clv_run_job {
     struct clv_fit_state state;
     enum clv_err file_error; /* of a file that a callback without a result wrote */
     struct clv_event end;
+    uint64_t skipped;    /* as the last event said */
+    double loss_scale;
 };
 
 /* Everything that can be said without a device: arguments, model text, data, RUN itself. */

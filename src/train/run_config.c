@@ -13,6 +13,7 @@ struct member {
     const char *section, *key; /* section NULL: the file's outermost object */
     enum kind kind;
     size_t offset;
+    bool later; /* runs from before there was the choice lack it: it stays 0 */
 };
 
 #define AT(f) offsetof(struct clv_run_config, f)
@@ -52,7 +53,9 @@ static const struct member members[] = {
     {"training", "clip_norm", DOUBLE, AT(trainer.clip_norm)},
     {"training", "gemm", GEMM, AT(trainer.gemm)},
     {"training", "winograd", WINOGRAD, AT(trainer.winograd)},
-    {"training", "precision", PRECISION, AT(trainer.precision)},
+    {"training", "precision", PRECISION, AT(trainer.precision), true},
+    {"training", "loss_scale", DOUBLE, AT(trainer.loss_scale), true},
+    {"training", "loss_scale_steps", INT, AT(trainer.loss_scale_steps), true},
     {"training", "separate", BOOL, AT(trainer.separate)},
     {"training", "epochs", INT, AT(fit.epochs)},
     {"training", "schedule", TEXT, AT(fit.schedule)},
@@ -82,7 +85,8 @@ static const char *const winograd_names[] = {[CLV_WINOGRAD_AUTO] = "auto",
                                              [CLV_WINOGRAD_4] = "4"};
 static const char *const precision_names[] = {[CLV_PRECISION_FP32] = "fp32",
                                               [CLV_PRECISION_SPLIT] = "split",
-                                              [CLV_PRECISION_MIXED] = "mixed"};
+                                              [CLV_PRECISION_MIXED] = "mixed",
+                                              [CLV_PRECISION_MIXED_FP16] = "mixed-fp16"};
 
 /* ---- writing ---- */
 
@@ -202,6 +206,8 @@ static enum clv_err take(const json_t *object, const struct member *m, void *at,
                          struct clv_error *err)
 {
     size_t i = 0;
+    if (m->later && !json_object_get(object, m->key))
+        return CLV_OK;
     switch (m->kind) {
     case TEXT:
         if (json_is_null(json_object_get(object, m->key)))
@@ -229,8 +235,7 @@ static enum clv_err take(const json_t *object, const struct member *m, void *at,
         *(enum clv_winograd_mode *)at = (enum clv_winograd_mode)i;
         return CLV_OK;
     case PRECISION:
-        if (json_object_get(object, m->key)) /* else a run from before there was the choice */
-            CLV_TRY(take_name(object, m->key, precision_names, CLV_COUNT(precision_names), &i, err));
+        CLV_TRY(take_name(object, m->key, precision_names, CLV_COUNT(precision_names), &i, err));
         *(enum clv_precision *)at = (enum clv_precision)i;
         return CLV_OK;
     }

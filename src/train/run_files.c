@@ -86,6 +86,7 @@ static const struct column {
     {"learning_rate", offsetof(struct clv_run_row, learning_rate)},
     {"images_per_second", offsetof(struct clv_run_row, images_per_second)},
     {"seconds", offsetof(struct clv_run_row, seconds)},
+    {"skipped_steps", offsetof(struct clv_run_row, skipped_steps)},
 };
 
 enum clv_err clv_run_history_add(struct clv_run_history *h, const struct clv_run_row *row,

@@ -51,6 +51,7 @@ static struct clv_run_row row_of(const struct clv_run_job *j, const struct clv_e
         .learning_rate = e->learning_rate,
         .images_per_second = e->images_per_second,
         .seconds = j->seconds_before + e->seconds,
+        .skipped_steps = (double)e->skipped,
     };
 }
 
@@ -77,6 +78,8 @@ static enum clv_err write_metrics(const struct clv_run_job *j, const char *stop_
     ok = clv_json_set(o, "stop_reason", stop_reason ? json_string(stop_reason) : json_null()) && ok;
     ok = clv_json_set(o, "epochs", json_integer(s->epoch)) && ok;
     ok = clv_json_set_u64(o, "steps", s->step) && ok;
+    ok = clv_json_set_u64(o, "skipped_steps", j->skipped) && ok;
+    ok = clv_json_set_double(o, "loss_scale", j->loss_scale) && ok;
     ok = clv_json_set(o, "monitor", json_string(j->config.fit.monitor)) && ok;
     ok = clv_json_set(o, "best_epoch", json_integer(s->best_epoch)) && ok;
     ok = clv_json_set_double(o, "best_value", s->best) && ok;
@@ -132,6 +135,8 @@ static int on_checkpoint(void *priv, const struct clv_fit_state *state, bool epo
 static int on_event(void *priv, const struct clv_event *e)
 {
     struct clv_run_job *j = priv;
+    j->skipped = e->skipped;
+    j->loss_scale = e->loss_scale;
     if (e->kind == CLV_EVENT_END) {
         j->end = *e;
         return 0;
@@ -173,6 +178,8 @@ static void fill_outcome(const struct clv_run_job *j)
     r->stop_reason = j->end.stop_reason ? j->end.stop_reason : "failed";
     r->best_value = j->state.best;
     r->steps = j->state.step;
+    r->skipped = j->skipped;
+    r->loss_scale = j->loss_scale;
 }
 
 /* ---- training ---- */
@@ -306,7 +313,7 @@ enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params 
                            struct clv_run_result *result)
 {
     struct clv_run_job j = {.ctx = ctx, .params = params, .result = result, .lock.fd = -1,
-                            .state.best = NAN};
+                            .state.best = NAN, .loss_scale = 1};
     if (result)
         *result = (struct clv_run_result){.stop_reason = "failed", .best_value = NAN};
     const enum clv_err e = train(&j);

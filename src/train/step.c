@@ -41,7 +41,7 @@ enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot,
     struct clv_step_state st = {.n = n, .step = (uint32_t)(t->step + 1), .learning_rate = (float)t->rate,
                                 .seed = {(uint32_t)t->params.seed, (uint32_t)(t->params.seed >> 32)}};
     if (training)
-        t->optim->scalars(t->optim_params, &st);
+        CLV_TRY(clv_trainer_set_scalars(t, &st));
     CLV_TRY(clv_plan_submit(plan, slot, upload, &st, index, targets));
     t->step += training;
     return CLV_OK;
@@ -87,7 +87,9 @@ enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x, con
     if (loss)
         *loss = sum / n;
     CLV_TRY(clv_plan_check(t->plan[1], 0, t->step));
-    if (!isfinite(sum))
+    bool skipped;
+    CLV_TRY(clv_trainer_land(t, 0, t->step, &skipped));
+    if (!isfinite(sum) && !skipped)
         return clv_fail(&t->ctx->err, CLV_ERR_NONFINITE,
                         "the loss of step %llu is not finite: lower the learning rate or clip the "
                         "gradients; with check_finite the node is named", (unsigned long long)t->step);

@@ -31,9 +31,9 @@ static enum clv_err copy_params(struct clv_trainer *t, const struct clv_trainer_
         p->batch = 32;
     if (p->batch < 1 || p->batch > 1 << 20)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "batch %d is not in 1..1048576", p->batch);
-    if (p->precision < CLV_PRECISION_FP32 || p->precision > CLV_PRECISION_MIXED)
+    if (p->precision < CLV_PRECISION_FP32 || p->precision > CLV_PRECISION_MIXED_FP16)
         return clv_fail(&t->ctx->err, CLV_ERR_ARG, "precision %d is none of enum clv_precision", (int)p->precision);
-    return CLV_OK;
+    return clv_trainer_check_scale(p, &t->ctx->err);
 }
 
 enum { MAX_LOSSES = 64 };
@@ -128,6 +128,7 @@ static enum clv_err build(struct clv_trainer *t, const struct clv_trainer_params
     if (training)
         CLV_TRY(clv_loss_add(t->ctx, t->graph, t->params.loss, &t->loss));
     CLV_TRY(clv_store_create(t->dev, t->graph, training, t->optim->n_slots, &t->store));
+    CLV_TRY(clv_trainer_make_scaler(t));
     return t->params.plan_only ? CLV_OK : clv_store_init(t->store, t->params.seed);
 }
 
@@ -140,12 +141,16 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                    [CLV_WINOGRAD_OFF] = CLV_NO_WINOGRAD,
                                    [CLV_WINOGRAD_2] = 2,
                                    [CLV_WINOGRAD_4] = 4};
+    static const enum clv_dtype stored[] = {[CLV_PRECISION_FP32] = CLV_F32,
+                                            [CLV_PRECISION_SPLIT] = CLV_F32,
+                                            [CLV_PRECISION_MIXED] = CLV_BF16,
+                                            [CLV_PRECISION_MIXED_FP16] = CLV_F16};
     *ret = (struct clv_plan_params){.batch = t->params.batch,
                                     .training = training,
                                     .root = t->loss ? t->loss : t->graph->output,
                                     .gemm = gemm[t->params.gemm],
                                     .winograd = winograd[t->params.winograd],
-                                    .activation = t->params.precision == CLV_PRECISION_MIXED ? CLV_BF16 : CLV_F32,
+                                    .activation = stored[t->params.precision],
                                     .matrix_parts = t->matrix_parts,
                                     .selection = &t->selection,
                                     .force_variant = t->params.variant,

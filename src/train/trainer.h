@@ -29,6 +29,8 @@ struct clv_trainer {
     int matrix_parts;                 /* as struct clv_emit has it */
     double rate;                      /* learning rate of the next step */
     uint64_t step;                    /* optimizer steps submitted */
+    struct clv_scaler scaler;         /* as the last step left it whose results came back */
+    int unknown;                      /* steps submitted since */
     struct clv_shape input;
     int outputs;                      /* numbers per sample of the output */
     uint32_t *index;                  /* scratch for one batch: indices, labels, targets */
@@ -53,6 +55,17 @@ CLV_CHECK enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t 
 /* Submits ring entry `slot` of a plan; a training plan's step counts. */
 CLV_CHECK enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot,
                                           const struct clv_upload *upload, int n, const uint32_t *index, const float *targets);
+/* After clv_plan_wait() for a training step: what became of the loss scale. CLV_ERR_NONFINITE names `step` where
+ * going on has no sense. */
+CLV_CHECK enum clv_err clv_trainer_land(struct clv_trainer *t, int slot, uint64_t step, bool *skipped);
+/* scale.c: the checks of the parameters; the store's scaler where the precision has one; the optimizer's numbers of
+ * the step st->step; the scaler in a file ("" or NULL: none). */
+CLV_CHECK enum clv_err clv_trainer_check_scale(const struct clv_trainer_params *p, struct clv_error *err);
+CLV_CHECK enum clv_err clv_trainer_make_scaler(struct clv_trainer *t);
+CLV_CHECK enum clv_err clv_trainer_set_scalars(struct clv_trainer *t, struct clv_step_state *st);
+enum { CLV_SCALER_TEXT = 128 };
+CLV_CHECK enum clv_err clv_trainer_scaler_text(struct clv_trainer *t, char text[CLV_SCALER_TEXT]);
+CLV_CHECK enum clv_err clv_trainer_take_scaler(struct clv_trainer *t, const char *text);
 /* Adds the loss that the text names to the graph's output; NULL or "" = by the output. Needs no
  * device. Errors: CLV_ERR_ARG (unknown loss or option), the graph's own. */
 CLV_CHECK enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph,

@@ -67,7 +67,14 @@ enum clv_err clv_trainer_get_gradient(struct clv_trainer *t, size_t i, float *ho
         return clv_fail(&t->ctx->err, CLV_ERR_ARG,
                         "%s is updated as part of its backward step, which keeps no gradient: make the "
                         "trainer with keep_gradients", p->name);
-    return clv_store_read(t->store, &p->grad, host);
+    CLV_TRY(clv_store_read(t->store, &p->grad, host));
+    if (!t->store->scaler.buffer)
+        return CLV_OK;
+    struct clv_scaler s;
+    CLV_TRY(clv_store_get_scaler(t->store, &s));
+    for (int64_t k = 0; k < clv_param_weight(p)->count; k++)
+        host[k] /= s.used;
+    return CLV_OK;
 }
 
 /* ---- files ---- */
@@ -126,10 +133,14 @@ static enum clv_err save_param(struct clv_trainer *t, struct clv_param *p, bool 
 static enum clv_err declare(struct clv_trainer *t, struct clv_safetensors_writer *w, bool slots,
                             const char *const *metadata)
 {
-    char number[32], name[256];
+    char number[32], name[256], scaler[CLV_SCALER_TEXT] = "";
     snprintf(number, sizeof number, "%llu", (unsigned long long)t->step);
     CLV_TRY(clv_safetensors_meta(w, "clavicle.step", number, &t->ctx->err));
     CLV_TRY(clv_safetensors_meta(w, "clavicle.optimizer", t->optim->name, &t->ctx->err));
+    if (slots)
+        CLV_TRY(clv_trainer_scaler_text(t, scaler));
+    if (*scaler)
+        CLV_TRY(clv_safetensors_meta(w, "clavicle.scaler", scaler, &t->ctx->err));
     for (; metadata && metadata[0]; metadata += 2)
         CLV_TRY(clv_safetensors_meta(w, metadata[0], metadata[1], &t->ctx->err));
     for (int i = 0; i < t->store->n_params; i++) {
@@ -193,7 +204,7 @@ enum clv_err clv_trainer_load_from(struct clv_trainer *t, const struct clv_safet
     uint64_t step;
     if (text && clv_parse_u64(text, &step))
         t->step = step;
-    return CLV_OK;
+    return clv_trainer_take_scaler(t, clv_safetensors_get_meta(file, "clavicle.scaler"));
 }
 
 enum clv_err clv_trainer_load(struct clv_trainer *t, const char *path)

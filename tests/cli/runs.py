@@ -7,7 +7,7 @@ from clv import (CONV_MODEL, MODEL, RUN_FILES, Skip, case, clavicle, fails, hist
                  setting, start, trained, untouched, write)
 
 BATCH_KEYS = ['event', 'epoch', 'epochs', 'batch', 'batches', 'loss', 'accuracy', 'learning_rate',
-              'images_per_second', 'seconds', 'wait_seconds']
+              'images_per_second', 'seconds', 'wait_seconds', 'skipped_steps', 'loss_scale']
 EVENT_KEYS = {
     'start': ['event', 'epoch', 'epochs', 'batches', 'learning_rate', 'seconds', 'run', 'model', 'parameters',
               'device', 'driver', 'class_count', 'train', 'val', 'test', 'ignored', 'bad', 'leaked_images',
@@ -138,7 +138,7 @@ def folder(tmp):
     assert config['device']['name'] and config['device']['driver'] and config['classes'] == ['A', 'B']
     head = read(run + '/history.csv').decode().splitlines()
     assert head[0] == ('epoch,loss,accuracy,val_loss,val_accuracy,val_auc,val_f1,learning_rate,'
-                       'images_per_second,seconds') and len(head) == 3
+                       'images_per_second,seconds,skipped_steps') and len(head) == 3
     metrics = json.loads(read(run + '/metrics.json'))
     assert metrics['finished'] and metrics['epochs'] == 2 and metrics['monitor'] == 'val_loss'
     assert read(run + '/split.csv').decode().splitlines()[0] == 'path,split,label,sha256'

@@ -1,6 +1,6 @@
 /* check_finite: the same numbers, and where the first one arises that is not finite. */
 #define _XOPEN_SOURCE 700 /* mkstemp */
-#include "rig.h"
+#include "setting.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -10,30 +10,10 @@ static const char cnn[] = "input 9 8 3\nconv2d 7 3 activation=relu\nmaxpool2d 2\
 static const char line[] = "input 1 1 4\ndense 5\ndense 3\n";
 enum { COUNT = 9 * 8 * 3, CLASSES = 3, BATCH = 4 };
 
-struct setting {
-    struct rig r;
-    struct clv_graph *g;
-    struct clv_trainer *t;
-    float *x;
-    int32_t labels[BATCH];
-};
-
 static struct setting begin(const char *caps, const char *model, size_t count, bool check)
 {
-    struct setting s = {.r = rig_open(caps)};
-    s.g = rig_graph(&s.r, model);
-    s.x = rig_samples(BATCH, count, CLASSES, 1, s.labels);
-    ok(s.r.ctx, clv_trainer_create(s.r.dev, s.g, &(struct clv_trainer_params){
-        .batch = BATCH, .seed = 3, .optimizer = "sgd", .check_finite = check}, &s.t));
-    return s;
-}
-
-static void end(struct setting *s)
-{
-    free(s->x);
-    clv_trainer_destroy(&s->t);
-    clv_graph_destroy(&s->g);
-    rig_close(&s->r);
+    return setting_open(rig_open(caps), model, BATCH, count, CLASSES, &(struct clv_trainer_params){
+        .batch = BATCH, .seed = 3, .optimizer = "sgd", .check_finite = check});
 }
 
 static void set(struct setting *s, const char *name, float first, float others)
@@ -75,8 +55,8 @@ Test(finite, checking_changes_no_bit)
         cr_expect_eq(memcmp(wa, wb, n * sizeof *wa), 0);
         free(wa);
         free(wb);
-        end(&a);
-        end(&b);
+        setting_close(&a);
+        setting_close(&b);
     }
 }
 
@@ -86,21 +66,21 @@ Test(finite, names_inputs_weights_and_outputs)
         struct setting s = begin(caps[c], cnn, COUNT, true);
         s.x[COUNT + 5] = NAN;
         expect(&s, "step 1: the network's input is the first");
-        end(&s);
+        setting_close(&s);
         s = begin(caps[c], cnn, COUNT, true);
         set(&s, "skip/kernel", INFINITY, .1f);
         expect(&s, "step 1: the weight skip/kernel, before the step, is the first");
-        end(&s);
+        setting_close(&s);
         s = begin(caps[c], cnn, COUNT, true);
         set(&s, "dense_1/kernel", 3e38f, 3e38f);
         set(&s, "dense_1/bias", 3e38f, 3e38f);
         set(&s, "conv2d_1/bias", 9, 9);
         expect(&s, "step 1: the output of dense_1, in the forward pass, is the first");
-        end(&s);
+        setting_close(&s);
         s = begin(caps[c], cnn, COUNT, true);
         clv_trainer_set_learning_rate(s.t, INFINITY);
         expect(&s, "step 1: the weight conv2d_1/kernel, as the update left it, is the first");
-        end(&s);
+        setting_close(&s);
     }
 }
 
@@ -112,7 +92,7 @@ Test(finite, names_gradients)
         set(&s, "dense_1/kernel", 1e-30f, 1e-30f);
         set(&s, "dense_2/kernel", 3e38f, 3e38f);
         expect(&s, "step 1: the gradient of dense_1's output, in dense_2's backward pass, is the first");
-        end(&s);
+        setting_close(&s);
     }
 }
 
@@ -131,5 +111,5 @@ Test(finite, what_is_not_finite_replaces_no_file)
     double loss;
     ok(s.r.ctx, clv_trainer_step(s.t, s.x, s.labels, BATCH, &loss));
     unlink(path);
-    end(&s);
+    setting_close(&s);
 }

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "plan/plan.h"
-#include "rig.h"
+#include "setting.h"
 #include "train/recorder.h"
 #include "train/trace.h"
 #include "train/trainer.h"
@@ -15,23 +15,10 @@ static const char model[] = "input 6 5 2\nconv2d 6 3 activation=relu\nflatten\nd
                             "dense 8 activation=relu\ndense 3 activation=softmax\n";
 enum { COUNT = 60, CLASSES = 3, N = 50, BATCH = 8, BATCHES = 7 };
 
-struct setting { struct rig r; struct clv_graph *g; struct clv_trainer *t; float *x; int32_t labels[N]; };
-
 static struct setting begin(bool profile)
 {
-    struct setting s = {.r = rig_open_as(NULL, profile)};
-    s.g = rig_graph(&s.r, model);
-    s.x = rig_samples(N, COUNT, CLASSES, 1, s.labels);
-    ok(s.r.ctx, clv_trainer_create(s.r.dev, s.g, &(struct clv_trainer_params){.batch = BATCH, .seed = 3}, &s.t));
-    return s;
-}
-
-static void end(struct setting *s)
-{
-    free(s->x);
-    clv_trainer_destroy(&s->t);
-    clv_graph_destroy(&s->g);
-    rig_close(&s->r);
+    return setting_open(rig_open_as(NULL, profile), model, N, COUNT, CLASSES,
+                        &(struct clv_trainer_params){.batch = BATCH, .seed = 3});
 }
 
 static enum clv_err fit(struct setting *s, struct clv_fit_params *p)
@@ -133,7 +120,7 @@ Test(recorder, times_every_step_and_changes_nothing)
     json_decref(trace);
     remove(path);
     free(path), free(x), free(y);
-    end(&plain), end(&timed);
+    setting_close(&plain), setting_close(&timed);
 }
 
 /* The first steps stay, epochs go on. */
@@ -152,7 +139,7 @@ Test(recorder, a_long_training_keeps_its_first_steps)
     json_decref(trace);
     remove(path);
     free(path);
-    end(&s);
+    setting_close(&s);
 }
 
 /* The device is as before when the recorder is gone, also after a failure. */
@@ -164,5 +151,5 @@ Test(recorder, refuses_what_cannot_be_timed_or_written)
     cr_expect_eq(fit(&timed, &(struct clv_fit_params){.epochs = 1, .trace = "/nowhere/at/all.json"}), CLV_ERR_WRITE);
     ok(plain.r.ctx, fit(&plain, &(struct clv_fit_params){.epochs = 1}));
     ok(timed.r.ctx, fit(&timed, &(struct clv_fit_params){.epochs = 1}));
-    end(&plain), end(&timed);
+    setting_close(&plain), setting_close(&timed);
 }

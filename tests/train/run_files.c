@@ -33,7 +33,8 @@ static struct clv_run_config sample(const char **classes)
                     .clip_norm = 1e-300,
                     .gemm = CLV_GEMM_MODE_CLBLAST,
                     .winograd = CLV_WINOGRAD_2,
-                    .precision = CLV_PRECISION_MIXED},
+                    .precision = CLV_PRECISION_MIXED_FP16,
+                    .loss_scale = 1024},
         .fit = {.epochs = 10, .monitor = "val_loss", .min_delta = .1, .max_steps = 5},
         .checkpoint_seconds = 60,
         .cache_bytes = (size_t)3 << 30,
@@ -60,7 +61,7 @@ Test(run_files, config_round_trip)
     cr_expect(d.trainer.clip_norm == 1e-300 && d.fit.min_delta == .1 &&
               d.split.val_fraction == .15);
     cr_expect(d.trainer.gemm == CLV_GEMM_MODE_CLBLAST && d.trainer.winograd == CLV_WINOGRAD_2 &&
-              d.trainer.precision == CLV_PRECISION_MIXED && d.given_split && !d.split.skip_bad);
+              d.trainer.precision == CLV_PRECISION_MIXED_FP16 && d.trainer.loss_scale == 1024 && d.given_split && !d.split.skip_bad);
     cr_expect(d.count[0] == 7 && d.count[2] == 9 && d.leaked_images == 3);
     cr_expect(d.cache_bytes == (size_t)3 << 30);
     cr_expect_null(d.trainer.pipeline.augment);
@@ -160,14 +161,14 @@ Test(run_files, history_keeps_what_is_whole)
         int epochs;
         size_t rows;
     } cases[] = {
-        {"head\n1,2,3,4,5,6,7,8,9,10\n2,2,,,,,,8,9,10\n", 5, 2},
-        {"head\n1,2,3,4,5,6,7,8,9,10\n2,2,,,,,,8,9,10\n", 1, 1},
-        {"head\n1,2,3,4,5,6,7,8,9,10\n2,2,,,,,,8,9,10\n", 0, 0},
-        {"head\n1,2,3,4,5,6,7,8,9,10\n2,2,,,,,8,9,10\n", 5, 1},
-        {"head\n1,2,3,4,5,6,7,8,9,10\n3,2,,,,,,8,9,10\n", 5, 1},
-        {"head\n1,2,3,4,5,6,7,8,9,x\n", 5, 0},
-        {"head\n1,2,3,4,5,6,7,8,9,10,11\n", 5, 0},
-        {"head\n1,2,3,4,5,6,7,8,9,10", 5, 1},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0\n2,2,,,,,,8,9,10,0\n", 5, 2},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0\n2,2,,,,,,8,9,10,0\n", 1, 1},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0\n2,2,,,,,,8,9,10,0\n", 0, 0},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0\n2,2,,,,,8,9,10,0\n", 5, 1},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0\n3,2,,,,,,8,9,10,0\n", 5, 1},
+        {"head\n1,2,3,4,5,6,7,8,9,10,x\n", 5, 0},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0,12\n", 5, 0},
+        {"head\n1,2,3,4,5,6,7,8,9,10,0", 5, 1},
         {"head", 5, 0},
         {"", 5, 0},
     };
@@ -194,14 +195,14 @@ Test(run_files, history_round_trip)
     tmp_dir(dir);
     char *path = clv_path_join(dir, "h.csv");
     for (int i = 1; i <= 40; i++) {
-        const struct clv_run_row row = {i, 1. / i, .5, NAN, .1, .2, .3, 1e-5, 100, i};
+        const struct clv_run_row row = {i, 1. / i, .5, NAN, .1, .2, .3, 1e-5, 100, i, 2};
         cr_assert_eq(clv_run_history_add(&h, &row, &err), CLV_OK);
     }
     cr_assert_eq(clv_run_history_write(&h, path, &err), CLV_OK, "%s", err.text);
     clv_run_history_read(&back, path, 40);
     cr_assert_eq(back.n, 40);
     for (size_t i = 0; i < 40; i++)
-        cr_expect(back.rows[i].loss == h.rows[i].loss && isnan(back.rows[i].val_loss));
+        cr_expect(back.rows[i].loss == h.rows[i].loss && back.rows[i].skipped_steps == 2 && isnan(back.rows[i].val_loss));
     clv_run_history_finish(&h);
     clv_run_history_finish(&back);
     free(path);
