@@ -202,7 +202,7 @@ static bool on_job(void *priv, size_t job, enum clv_pool_event event)
         return !b->dev->on_build || !b->dev->on_build(b->dev->on_build_priv, text);
     }
     if (event != CLV_POOL_FAILED)
-        clv_trial_end(b->dev, &j->key, event == CLV_POOL_LOST);
+        clv_trial_end(b->dev, &j->key, event == CLV_POOL_LOST || event == CLV_POOL_LATE);
     clv_log(b->dev->ctx, CLV_LOG_DEBUG, "%s cl/%s.cl and %u launches, options \"%s\"",
             event == CLV_POOL_DONE ? "a worker built" : "no worker built", j->first->source->name,
             j->kernels, j->options);

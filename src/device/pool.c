@@ -254,7 +254,7 @@ static void lose(struct run *r, unsigned index, const char *why, bool late)
     clv_log(r->pool->ctx, CLV_LOG_DEBUG, "worker %ld %s", (long)w->pid, why);
     const bool crashed = stop(r, index);
     if (busy)
-        (void)tell(r, job, late || crashed ? CLV_POOL_LOST : CLV_POOL_FAILED);
+        (void)tell(r, job, late ? CLV_POOL_LATE : crashed ? CLV_POOL_LOST : CLV_POOL_FAILED);
 }
 
 /* Waits for one thing to happen and deals with it. */

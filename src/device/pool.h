@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* LOST: its worker crashed over it or ran out of time. */
-enum clv_pool_event { CLV_POOL_BEGUN, CLV_POOL_DONE, CLV_POOL_FAILED, CLV_POOL_LOST };
+/* LOST: its worker crashed over it. LATE: it ran out of time, over the job or because the machine was busy. */
+enum clv_pool_event { CLV_POOL_BEGUN, CLV_POOL_DONE, CLV_POOL_FAILED, CLV_POOL_LOST, CLV_POOL_LATE };
 
 struct clv_pool {
     const struct clv_context *ctx; /* for its debug log */
@@ -21,7 +21,7 @@ struct clv_pool {
     const char *pocl_dir;
     unsigned workers;              /* at most; 1.. */
     double seconds;                /* for a job before its worker is killed; the start counts */
-    /* Every job is FAILED or BEGUN and then DONE, FAILED or LOST, once; called in the caller's thread. False
+    /* Every job is FAILED or BEGUN and then DONE, FAILED, LOST or LATE, once; called in the caller's thread. False
      * to BEGUN ends the run: its workers are killed, and what is not done has failed. */
     bool (*on)(void *priv, size_t job, enum clv_pool_event event);
     void *priv;

@@ -95,16 +95,16 @@ static bool on_probe(void *priv, size_t job, enum clv_pool_event event)
     return true;
 }
 
-/* Lets a worker try and store its verdict, if there is one to be had; true if it was lost over it.
- */
-static bool run(struct clv_device *dev, enum clv_unit unit, const struct clv_digest *key)
+/* Lets a worker try and store its verdict, if there is one to be had; what became of it. */
+static enum clv_pool_event run(struct clv_device *dev, enum clv_unit unit,
+                               const struct clv_digest *key)
 {
     struct clv_str hello = {0}, job = {0};
     enum clv_pool_event event = CLV_POOL_FAILED;
     const char *pocl_dir = dev->is_pocl ? getenv("POCL_CACHE_DIR") : NULL;
     char *program = clv_cachefile_can_store(dev->cache_dir) ? clv_pool_find() : NULL;
     if (!program)
-        return false;
+        return event;
     clv_build_hello(dev, pocl_dir, &hello);
     clv_wire_add_u32(&job, CLV_WIRE_PROBE);
     clv_str_add_bytes(&job, key, sizeof(*key));
@@ -122,7 +122,7 @@ static bool run(struct clv_device *dev, enum clv_unit unit, const struct clv_dig
     clv_str_finish(&hello);
     clv_str_finish(&job);
     free(program);
-    return event == CLV_POOL_LOST;
+    return event;
 }
 
 bool clv_unit_probe(struct clv_device *dev, enum clv_unit unit, unsigned *gain)
@@ -132,11 +132,16 @@ bool clv_unit_probe(struct clv_device *dev, enum clv_unit unit, unsigned *gain)
     if (!dev->cache_dir)
         return false;
     if (!clv_probe_load(dev, &key, &verdict)) {
-        /* A worker that is gone, or was killed, leaves no verdict. */
-        const bool is_lost = run(dev, unit, &key);
-        const bool found_out = is_lost || clv_probe_load(dev, &key, &verdict);
-        if (is_lost)
+        /* A worker that crashed leaves no verdict, and is one; one that ran out of time may have waited for a
+         * busy machine. */
+        const enum clv_pool_event end = run(dev, unit, &key);
+        const bool found_out = end == CLV_POOL_LOST || clv_probe_load(dev, &key, &verdict);
+        if (end == CLV_POOL_LOST)
             clv_probe_store(dev, &key, &verdict);
+        if (end == CLV_POOL_LATE && !found_out)
+            clv_log(dev->ctx, CLV_LOG_WARN,
+                    "%s: the probe of the matrix unit %s ran out of time: doing without, and trying again next time "
+                    "(--caps unit=none: never)", dev->info.name, clv_unit_name(unit));
         clv_log(dev->ctx, CLV_LOG_DEBUG, "%s: matrix unit %s %s", dev->info.name,
                 clv_unit_name(unit),
                 verdict.works ? "works"
