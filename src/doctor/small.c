@@ -243,9 +243,11 @@ static enum clv_err read_gradient(struct clv_small *s, const struct clv_step_sta
 {
     const struct clv_optim *o = s->test->params->optim;
     const size_t n = (size_t)clv_param_weight(p)->count;
-    float *now = malloc(3 * n * sizeof *now), *slot[2] = {now + n, now + 2 * n};
-    enum clv_err e = now ? clv_store_read(s->store, &p->value, now)
-                         : clv_fail_nomem(clv_device_error(s->dev), "the self-test");
+    float *now = calloc(n, 3 * sizeof *now); /* and the optimizer's slots behind it */
+    if (!now)
+        return clv_fail_nomem(clv_device_error(s->dev), "the self-test");
+    float *const slot[2] = {now + n, now + 2 * n};
+    enum clv_err e = clv_store_read(s->store, &p->value, now);
     for (int k = 0; k < o->n_slots && !e; k++)
         e = clv_store_read(s->store, &p->slot[k], slot[k]);
     for (size_t i = 0; i < n && !e; i++) {
