@@ -28,11 +28,12 @@ const struct clv_device_info *clv_device_get_info(const struct clv_device *dev)
     return &dev->info;
 }
 
-void clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const char *what),
-                         void *priv)
+struct clv_on_build clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const char *what), void *priv)
 {
+    const struct clv_on_build before = {dev->on_build, dev->on_build_priv};
     dev->on_build = fn;
     dev->on_build_priv = priv;
+    return before;
 }
 
 struct clv_program_stats clv_device_program_stats(const struct clv_device *dev)

@@ -74,9 +74,12 @@ CLV_CHECK enum clv_err clv_kernel_set_local(struct clv_kernel *k, unsigned index
 
 /* Progress of builds, for the command's line: called before each real build (not cache hits),
  * with "conv2d_1 forward: kernel K of cl/F.cl" or "building 5 of 19 kernels". True = do not go on: that
- * build is refused with CLV_ERR_CANCELLED. */
-void clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const char *what),
-                         void *priv);
+ * build is refused with CLV_ERR_CANCELLED. Returns who was called before, for those who hand it back. */
+struct clv_on_build {
+    bool (*fn)(void *priv, const char *what);
+    void *priv;
+};
+struct clv_on_build clv_device_on_build(struct clv_device *dev, bool (*fn)(void *priv, const char *what), void *priv);
 /* A kernel that is about to be made and launched. */
 enum clv_build_arg_kind { CLV_BUILD_BUFFER, CLV_BUILD_VALUE, CLV_BUILD_LOCAL };
 struct clv_build_arg {

@@ -110,9 +110,9 @@ enum clv_err clv_doctor_ops(struct clv_doctor *d)
     d->kernels = &kernels;
     enum clv_err e = take_all(d);
     d->kernels = NULL;
-    clv_device_on_build(d->dev, on_build, d);
+    const struct clv_on_build before = clv_device_on_build(d->dev, on_build, d);
     clv_check_kernels_build(&kernels, d->dev);
-    clv_device_on_build(d->dev, NULL, NULL);
+    (void)clv_device_on_build(d->dev, before.fn, before.priv);
     d->known = clv_check_known_create();
     if (!e)
         e = take_all(d);

@@ -230,7 +230,7 @@ static enum clv_err make_trainer(struct clv_run_job *j)
 {
     CLV_TRY(clv_device_open(j->ctx, &j->config.device, &j->dev));
     CLV_TRY(clv_run_check_device(j));
-    clv_device_on_build(j->dev, on_build, j);
+    (void)clv_device_on_build(j->dev, on_build, j);
     CLV_TRY(create_trainer(j));
     CLV_TRY(clv_run_check_choices(j));
     CLV_TRY(clv_run_check_selection(j));
