@@ -34,14 +34,20 @@ enum clv_err clv_lock_take(struct clv_lock *l, const char *path, double seconds,
     return CLV_OK;
 }
 
-enum clv_err clv_lock_dir(struct clv_lock *l, const char *path, struct clv_error *err)
+enum clv_err clv_lock_dir(struct clv_lock *l, const char *path, struct clv_context *ctx)
 {
     char reason[128];
+    struct clv_error *err = &ctx->err;
     l->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (l->fd < 0)
         return clv_fail(err, CLV_ERR_IO, "cannot open %s: %s", path, clv_errno_text(reason, errno));
-    if (!flock(l->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+    if (!flock(l->fd, LOCK_EX | LOCK_NB))
         return CLV_OK;
+    if (errno != EWOULDBLOCK) {
+        clv_log(ctx, CLV_LOG_WARN, "%s: cannot be locked here (%s): nothing keeps a second training out of it", path,
+                clv_errno_text(reason, errno));
+        return CLV_OK;
+    }
     close(l->fd);
     l->fd = -1;
     return clv_fail(err, CLV_ERR_WRITE,

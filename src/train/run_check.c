@@ -114,7 +114,7 @@ static enum clv_err begin_resumed(struct clv_run_job *j)
     struct clv_run_config *c = &j->config;
     CLV_TRY(clv_run_paths_init(&j->paths, p->resume, &j->ctx->err));
     if (clv_dir_exists(j->paths.dir))
-        CLV_TRY(clv_lock_dir(&j->lock, j->paths.dir, &j->ctx->err));
+        CLV_TRY(clv_lock_dir(&j->lock, j->paths.dir, j->ctx));
     CLV_TRY(clv_run_config_read(j->paths.config, c, &j->ctx->err));
     if (strcmp(c->version, clv_version()))
         return clv_fail(
@@ -339,7 +339,7 @@ static enum clv_err check_writable(struct clv_run_job *j)
     const bool there = clv_dir_exists(j->paths.dir);
     CLV_TRY(clv_mkdirs(j->paths.dir, &j->ctx->err));
     if (!j->params->resume) {
-        CLV_TRY(clv_lock_dir(&j->lock, j->paths.dir, &j->ctx->err));
+        CLV_TRY(clv_lock_dir(&j->lock, j->paths.dir, j->ctx));
         CLV_TRY(check_out(j)); /* who held the lock before may have begun a run here */
     }
     j->made_dir = !there; /* now that it is ours: who leaves empty-handed removes it */

@@ -154,7 +154,6 @@ Test(run_refuse, a_folder_that_another_training_holds)
 {
     struct runs r;
     struct clv_run_result result = {0};
-    struct clv_error err = {0};
     struct clv_lock lock;
     char path[256];
     runs_begin(&r);
@@ -162,7 +161,8 @@ Test(run_refuse, a_folder_that_another_training_holds)
     r.cancel_at = 10;
     cr_assert_eq(clv_run_train(r.ctx, &p, &result), CLV_ERR_CANCELLED);
     r.cancel_at = 0;
-    cr_assert_eq(clv_lock_dir(&lock, P(&r, "run"), &err), CLV_OK, "%s", err.text);
+    cr_assert_eq(clv_lock_dir(&lock, P(&r, "run"), r.ctx), CLV_OK, "%s",
+                 clv_error_text(r.ctx));
     const struct clv_run_params resume = {.resume = runs_path(&r, "run", path),
                                           .device = runs_device()};
     refused(&r, &resume, CLV_ERR_WRITE, "another process");
