@@ -60,8 +60,7 @@ static bool is_plain(const struct clv_normalise *q, const struct clv_tensor *inp
 static enum clv_err make_staging(struct clv_plan *p, struct clv_emit *e)
 {
     struct clv_tensor *input = p->node[p->graph->input->id].out;
-    p->takes_floats = p->params.floats && input && input->dtype == CLV_F32 &&
-                      is_plain(&p->params.normalise, input);
+    p->takes_floats = p->params.floats && input && is_plain(&p->params.normalise, input);
     if (p->takes_floats) {
         input->memory = CLV_MEMORY_IO;
         p->staging = input;
