@@ -264,7 +264,7 @@ static void scale_row(__global real *y, __global const uchar *pixels, uint bytes
 }
 #endif
 
-KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y), uint y_pitch, int h, int w, int c,
+KERNEL void sample(IN_STATE, IN_U8(slot), OUT(y), uint y_pitch, int h, int w, int c,
                    uint span, float mean0, float mean1, float mean2, float mean3, float std0, float std1, float std2,
                    float std3
 #ifdef ROWS
@@ -275,13 +275,11 @@ KERNEL void sample(IN_STATE, IN_U8(slots), uint slot_low, uint slot_high, OUT(y)
     const cells s = cells_begin(h, w, 1, span);
     if (s.sample >= STATE->n)
         return;
-    const ulong slot_bytes = ((ulong)slot_high << 32) | slot_low;
     AT(y);
-    AT(slots);
-    slots += slot_bytes * STATE->slot;
+    AT(slot);
     y += pixel_at(s.sample, s.y, 0, h, w, y_pitch);
-    __global const sample_record *r = (__global const sample_record *)slots + s.sample;
-    __global const uchar *pixels = slots + r->offset;
+    __global const sample_record *r = (__global const sample_record *)slot + s.sample;
+    __global const uchar *pixels = slot + r->offset;
     const finish f = finish_of(r, (float4)(mean0, mean1, mean2, mean3), (float4)(std0, std1, std2, std3));
     const int repeated = r->channels == 1;
 #ifdef ROWS

@@ -2,7 +2,6 @@
 typedef struct {
     int n;
     float inv_n;
-    uint slot;
     uint step;
     float rate;
     float learning_rate;
@@ -12,6 +11,7 @@ typedef struct {
     float rate_behind;
     float loss_scale;
     uint skip;
+    uint reserved;
 } step_state;
 #define IN_STATE __global const uint *restrict state_words, ulong state_off
 #define STATE ((__global const step_state *)(state_words + state_off))

@@ -14,7 +14,6 @@ static void fill_entry(struct clv_plan *p, struct clv_ring_entry *r, const struc
     uint32_t *index = r->state + sizeof *state / sizeof *index;
     *state = *st;
     state->inv_n = 1.f / (float)st->n;
-    state->slot = 0; /* whatever the next samples land in, the steps read these in one place */
     for (int i = 0; i < p->params.batch; i++)
         index[i] = i >= st->n ? 0 : sample_index ? sample_index[i] : (uint32_t)i;
     const size_t row = (size_t)clv_shape_count(p->graph->output->shape) * sizeof *targets;

@@ -28,7 +28,6 @@ enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *staging, str
                              const struct clv_normalise *normalise)
 {
     const struct clv_normalise *q = normalise;
-    const uint64_t slot_bytes = (uint64_t)clv_tensor_bytes(staging);
     const struct clv_emit_info info = {.what = "sample",
                                        .bytes = sizeof(float) * (double)clv_tensor_count(out)};
     const int64_t across = clv_round_up(out->w, 16); /* written in whole vectors */
@@ -36,8 +35,7 @@ enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *staging, str
     const int64_t line = CLV_MIN((int64_t)LINE_FLOATS, local_floats);
     const bool pixels = e->caps->gpu_path || line < 0;
     const struct clv_arg args[] = {
-        CLV_IN(e->state), CLV_IN(staging), CLV_U32(slot_bytes), CLV_U32(slot_bytes >> 32),
-        CLV_OUT(out), CLV_U32(out->pitch), CLV_I32(out->h), CLV_I32(out->w), CLV_I32(out->c),
+        CLV_IN(e->state), CLV_IN(staging), CLV_OUT(out), CLV_U32(out->pitch), CLV_I32(out->h), CLV_I32(out->w), CLV_I32(out->c),
         CLV_U32(pixels ? 1 : out->w), CLV_F32_ARG(q->mean[0]), CLV_F32_ARG(q->mean[1]),
         CLV_F32_ARG(q->mean[2]), CLV_F32_ARG(q->mean[3]), CLV_F32_ARG(q->std[0]),
         CLV_F32_ARG(q->std[1]), CLV_F32_ARG(q->std[2]), CLV_F32_ARG(q->std[3]),

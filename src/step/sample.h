@@ -5,9 +5,8 @@
 #include "base/sample.h"
 #include "step/emit.h"
 
-/* Appends the sampling pass (base/sample.h): sample i of the batch comes from record i of slot
- * STATE->slot. staging: U8, as many elements as ONE slot has bytes; its buffer holds the slots one after
- * another. out: F32 [batch][h][w][c]; samples at and beyond STATE->n are left alone. Channels from the
+/* Appends the sampling pass (base/sample.h): sample i of the batch comes from record i of
+ * staging, a slot of bytes (U8). out: F32 [batch][h][w][c]; samples at and beyond STATE->n are left alone. Channels from the
  * fifth on are not normalised. */
 CLV_CHECK enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *staging,
                                        struct clv_tensor *out, const struct clv_normalise *normalise);

@@ -9,7 +9,6 @@
 struct clv_step_state {
     int32_t n;               /* samples in this batch, <= the plan's batch */
     float inv_n;             /* 1 / n */
-    uint32_t slot;           /* which staging slot holds the batch */
     uint32_t step;           /* optimizer step, counted from 1 */
     float rate;              /* learning rate with the optimizer's own corrections folded in */
     float learning_rate;     /* the schedule's value */
@@ -20,6 +19,7 @@ struct clv_step_state {
     float rate_behind;       /* rate if it is one more */
     float loss_scale;        /* written on the device, */
     uint32_t skip;           /* and so is this: the updates of this step do nothing */
+    uint32_t reserved;
 };
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { BATCH = 4, N = 3, SLOTS = 2, SLOT = 1, SLOT_BYTES = 32768 };
+enum { BATCH = 4, N = 3, SLOT_BYTES = 32768 };
 
 struct bench {
     struct clv_context *ctx;
@@ -17,16 +17,15 @@ struct bench {
     struct clv_separate separate;
     struct clv_buffer *io[2];
     struct clv_tensor *staging, *out;
-    unsigned char *slots;
+    unsigned char *slot;
 };
 
-/* Three records in the second slot and random pixels behind them; returns the slot's begin. */
-static unsigned char *fill_slots(struct bench *b, const struct clv_sample_record *r)
+/* Three records and random pixels behind them; returns the slot. */
+static unsigned char *fill_slot(struct bench *b, const struct clv_sample_record *r)
 {
     struct clv_rng rng = clv_rng_init(5, 0);
-    b->slots = calloc(SLOTS, SLOT_BYTES);
-    cr_assert(b->slots);
-    unsigned char *slot = b->slots + SLOT * SLOT_BYTES;
+    unsigned char *slot = b->slot = calloc(1, SLOT_BYTES);
+    cr_assert(slot);
     uint32_t offset = 64 * BATCH;
     for (int i = 0; i < N; i++) {
         struct clv_sample_record one = r[i];
@@ -54,11 +53,11 @@ static void fill_io(struct bench *b, struct clv_tensor *state)
     struct {
         struct clv_step_state state;
         uint32_t index[BATCH];
-    } words = {.state = {.n = N, .inv_n = 1.0f / N, .slot = SLOT}};
+    } words = {.state = {.n = N, .inv_n = 1.0f / N}};
     ok(b->ctx, clv_buffer_create(b->dev, sizeof(words), &b->io[0]));
     ok(b->ctx, clv_queue_write_wait(b->dev, b->io[0], 0, &words, sizeof(words)));
-    ok(b->ctx, clv_buffer_create(b->dev, SLOTS * SLOT_BYTES, &b->io[1]));
-    ok(b->ctx, clv_queue_write_wait(b->dev, b->io[1], 0, b->slots, SLOTS * SLOT_BYTES));
+    ok(b->ctx, clv_buffer_create(b->dev, SLOT_BYTES, &b->io[1]));
+    ok(b->ctx, clv_queue_write_wait(b->dev, b->io[1], 0, b->slot, SLOT_BYTES));
     state->buffer = b->io[0];
     b->staging->buffer = b->io[1];
 }
@@ -98,7 +97,7 @@ static void compare(const struct clv_sample_record *r, const char *caps, int h, 
                     const struct clv_normalise *norm, float atol)
 {
     struct bench b = {0};
-    unsigned char *slot = fill_slots(&b, r);
+    unsigned char *slot = fill_slot(&b, r);
     const size_t per_sample = (size_t)h * (size_t)w * (size_t)c;
     float *got = calloc(BATCH * per_sample, sizeof(*got)),
           *want = calloc(per_sample, sizeof(*want));
@@ -118,7 +117,7 @@ static void compare(const struct clv_sample_record *r, const char *caps, int h, 
     close_bench(&b);
     free(got);
     free(want);
-    free(b.slots);
+    free(b.slot);
 }
 
 static const char *const paths[] = {"", "gpu"};
