@@ -59,9 +59,9 @@ KERNEL void batchnorm_running(IN_F32(running_mean), IN_F32(running_variance), OU
 }
 
 /* With s = sum dz and t = sum dz (x - mean) over all pixels: dbeta = s, dgamma = t / deviation, and what the
- * gradient dx of each pixel is freed of, s / n and t / (n deviation^2) (Ioffe and Szegedy, "Batch Normalization",
- * 2015). frozen: mean and deviation do not depend on x. */
-KERNEL void batchnorm_gradient(IN_STATE, IN_F32(part), IN_F32(table), OUT_F32(means), OUT_F32(dgamma),
+ * gradient dx of each pixel is freed of, gamma / deviation times s / n and times t / (n deviation^2) (Ioffe and
+ * Szegedy, "Batch Normalization", 2015). frozen: mean and deviation do not depend on x. */
+KERNEL void batchnorm_gradient(IN_STATE, IN_F32(part), IN_F32(table), IN_F32(gamma), OUT_F32(means), OUT_F32(dgamma),
                                OUT_F32(dbeta), int per_sample, int span, int c, int frozen)
 {
     const int ch = (int)get_global_id(0) * V, pixels = STATE->n * per_sample;
@@ -69,6 +69,7 @@ KERNEL void batchnorm_gradient(IN_STATE, IN_F32(part), IN_F32(table), OUT_F32(me
         return;
     AT(part);
     AT(table);
+    AT(gamma);
     AT(means);
     AT(dgamma);
     AT(dbeta);
@@ -79,7 +80,7 @@ KERNEL void batchnorm_gradient(IN_STATE, IN_F32(part), IN_F32(table), OUT_F32(me
         along += GETV(part, ((ulong)i * 2 + 1) * c);
     }
     const realv inverse = GETV(table, c + ch);
-    const float share = frozen ? 0.0f : 1.0f / (float)pixels;
+    const realv share = GETV(gamma, ch) * inverse * (frozen ? 0.0f : 1.0f / (float)pixels);
     PUTV(sum, dbeta, ch);
     PUTV(along * inverse, dgamma, ch);
     PUTV(sum * share, means, ch);

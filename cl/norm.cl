@@ -162,7 +162,7 @@ KERNEL void norm_gradient_sums(IN_STATE, IN(x), uint x_pitch, IN(y), uint y_pitc
     }
 }
 
-/* dx = factor * (dz - means[0] - (x - mean) * means[1]). ADD: dz is added to the gradient of what was added. DX: dx is
+/* dx = factor * dz - means[0] - (x - mean) * means[1]. ADD: dz is added to the gradient of what was added. DX: dx is
  * wanted at all. */
 KERNEL void norm_gradient(IN_STATE, IN(x), uint x_pitch, IN(y), uint y_pitch, IN(dy), uint dy_pitch, IN_F32(table),
                           IN_F32(gamma), IN_F32(beta), IN_F32(means), OUT(dx), uint dx_pitch, int accumulate,
@@ -200,7 +200,7 @@ KERNEL void norm_gradient(IN_STATE, IN(x), uint x_pitch, IN(y), uint y_pitch, IN
             const realv v = LOADV(x, (ulong)i * x_pitch + w * V), d = LOADV(dy, (ulong)i * dy_pitch + w * V);
             const realv g = gradient_of(d, v, SEEN(i), mean[w], factor[w], shift[w]);
 #ifdef DX
-            realv to = factor[w] * (g - fma(v - mean[w], slope[w], level[w]));
+            realv to = fma(factor[w], g, -fma(v - mean[w], slope[w], level[w]));
             if (accumulate)
                 to += LOADV(dx, (ulong)i * dx_pitch + w * V);
             STOREV(to, dx, (ulong)i * dx_pitch + w * V);

@@ -111,7 +111,7 @@ static enum clv_err emit_means(struct clv_emit *e, const struct clv_norm *q, str
                                   .name = "batchnorm_gradient",
                                   .options = l.options,
                                   CLV_LAUNCH(l),
-                                  clv_args(CLV_IN(e->state), CLV_IN(part), CLV_IN(table), CLV_OUT(means),
+                                  clv_args(CLV_IN(e->state), CLV_IN(part), CLV_IN(table), CLV_IN(q->gamma), CLV_OUT(means),
                                            CLV_OUT(clv_emit_weight_grad(e, q->node, CLV_NORM_GAMMA)),
                                            CLV_OUT(clv_emit_weight_grad(e, q->node, CLV_NORM_BETA)),
                                            CLV_I32(q->node->shape.h * q->node->shape.w), CLV_I32(q->span),
