@@ -79,10 +79,12 @@ typedef float4 vec;
                 VPUT(space, acc[r_][v_], v_, (p) + r_ * (step));                                   \
     } while (0)
 
-/* Into the second-level cache. PoCL's prefetch() does nothing; where the compiler's target is the CPU itself,
+/* Into the second-level cache, and into the first what is changed soon. PoCL's prefetch() does nothing; where the compiler's target is the CPU itself,
  * as its is, there is a builtin: else memory is left to the hardware. An address beyond the tensor is harmless. */
 #if defined(__x86_64__) || defined(__aarch64__)
 #define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
+#define PREFETCH_TO_CHANGE(p) __builtin_prefetch((const void *)(size_t)(p), 1, 3)
 #else
 #define PREFETCH(p)
+#define PREFETCH_TO_CHANGE(p)
 #endif

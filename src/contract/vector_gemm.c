@@ -8,10 +8,14 @@ CLV_SOURCE(contract_vector_gemm);
 enum { NV, MR, UNUSED, ROWS = CLV_VECTOR_ROWS, PIECE, BLOCKS }; /* param[] */
 
 enum {
-    MIN_SIDE = 96, /* of the result, and of what is summed: below, one operand is streamed */
-    ITEMS_WANTED = 16,
-    MOST_SIDE = 256,
-    LEAST_SIDE = 64,        /* of an item */
+    MIN_SIDE = 96,  /* of the result, and of what is summed: below, one operand is streamed */
+    ITEMS_EACH = 2, /* of a compute unit; sums do not depend on it */
+    /* Of an item, at most; where blocks of B are turned, more rows repay it. */
+    MOST_ROWS = 256,
+    MOST_LANES = 512,
+    MOST_ROWS_TURNED = 512,
+    MOST_LANES_TURNED = 256,
+    LEAST_SIDE = 64,
     PIECE_BYTES = 32 << 10, /* of a block of B in the first-level cache */
 };
 
@@ -40,8 +44,7 @@ static struct clv_tile tile_of(const struct clv_caps *caps, const int *param)
 static int64_t local_bytes(const struct clv_tile *t, const int *param)
 {
     const int64_t lanes = (int64_t)t->nv * t->vw, rows = param[ROWS], k = param[PIECE];
-    return (int64_t)sizeof(float) *
-           (param[BLOCKS] * rows * lanes + k * lanes + CLV_MAX(rows * (k + t->vw), k * rows));
+    return (int64_t)sizeof(float) * (param[BLOCKS] * rows * lanes + k * lanes + rows * (k + t->vw));
 }
 
 static bool fits(const struct clv_caps *caps, const int *param)
@@ -72,18 +75,16 @@ static int share(int all, int most, int step)
     return (int)clv_round_up(clv_div_up(all, parts), step);
 }
 
-/* Items of side x side at most, smaller while there are few of them. False where none fits. */
-static bool cut(const struct clv_caps *caps, const struct shape *s, struct clv_tile t, int side,
-                int piece, int *param)
+/* Items of rows x lanes at most, smaller while there are few of them. False where none fits. */
+static bool cut(const struct clv_caps *caps, const struct shape *s, struct clv_tile t, int rows,
+                int lanes, int piece, int *param)
 {
-    const int width = t.nv * t.vw;
-    int rows = side, lanes = side;
+    const int width = t.nv * t.vw, wanted = ITEMS_EACH * (int)CLV_MAX(caps->units, 1u);
     int p[CLV_CHOICE_PARAMS] = {[NV] = t.nv, [MR] = t.mr, [PIECE] = share(s->depth, piece, t.vw)};
     for (;;) {
         p[ROWS] = share(s->rows, rows, t.mr);
         p[BLOCKS] = share(s->cols, lanes, width) / width;
-        if ((fits(caps, p) && items_of(&t, s, p) >= ITEMS_WANTED) ||
-            CLV_MAX(rows, lanes) <= LEAST_SIDE)
+        if ((fits(caps, p) && items_of(&t, s, p) >= wanted) || CLV_MAX(rows, lanes) <= LEAST_SIDE)
             break;
         if (lanes >= rows)
             lanes /= 2;
@@ -113,14 +114,17 @@ bool clv_vector_gemm_defaults(const struct clv_caps *caps, const struct clv_conv
     const struct clv_tile t = clv_vector_tile(caps, s.cols);
     if (!is_square(&s))
         return false;
-    return cut(caps, &s, t, MOST_SIDE, piece_of(&t), param);
+    return product == CLV_PRODUCT_DATA
+               ? cut(caps, &s, t, MOST_ROWS_TURNED, MOST_LANES_TURNED, piece_of(&t), param)
+               : cut(caps, &s, t, MOST_ROWS, MOST_LANES, piece_of(&t), param);
 }
 
 int clv_vector_gemm_candidates(const struct clv_caps *caps, const struct clv_conv *c,
                                enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS],
                                int max)
 {
-    static const int tiles[][2] = {{4, 6}, {2, 12}, {3, 8}, {2, 6}}, sides[] = {256, 128};
+    static const int tiles[][2] = {{4, 6}, {2, 12}, {3, 8}, {2, 6}};
+    static const int sides[][2] = {{256, 512}, {512, 256}, {256, 256}, {128, 128}};
     const struct shape s = shape_of(c, product, batch);
     int n = 0;
     if (!is_square(&s))
@@ -130,7 +134,7 @@ int clv_vector_gemm_candidates(const struct clv_caps *caps, const struct clv_con
             for (int pieces = 1; pieces <= 2 && n < max; pieces++) {
                 const struct clv_tile t = {clv_vector_floats(caps), tiles[i][0], tiles[i][1]};
                 if (clv_vector_tile_fits(caps, &t) &&
-                    cut(caps, &s, t, sides[j], piece_of(&t) * pieces, param[n]))
+                    cut(caps, &s, t, sides[j][0], sides[j][1], piece_of(&t) * pieces, param[n]))
                     n++;
             }
     return n;
@@ -138,83 +142,73 @@ int clv_vector_gemm_candidates(const struct clv_caps *caps, const struct clv_con
 
 /* ---- emitting ---- */
 
-enum clv_err clv_vector_gemm_forward(struct clv_emit *e, const struct clv_contract *p,
-                                     const int *param)
+enum { MOST_TENSORS = 4 };
+
+/* The kernel `name` with the n_tensors tensors that it begins with. */
+static enum clv_err emit(struct clv_emit *e, const struct clv_contract *p, const int *param,
+                         enum clv_product product, const char *name, const struct clv_arg *tensors,
+                         int n_tensors, bool has_bias, int flags)
 {
-    const struct clv_conv *c = &p->conv;
+    static const char *const what[] = {[CLV_PRODUCT_FORWARD] = "forward",
+                                       [CLV_PRODUCT_DATA] = "backward data",
+                                       [CLV_PRODUCT_WEIGHTS] = "backward weights"};
+    const bool is_forward = product == CLV_PRODUCT_FORWARD;
     const struct clv_tile t = tile_of(e->caps, param);
-    const struct shape s = shape_of(c, CLV_PRODUCT_FORWARD, e->batch);
-    const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_FORWARD, "forward");
-    const char *options = clv_vector_options(e, &t, clv_contract_act_code(p->act));
+    const struct shape s = shape_of(&p->conv, product, e->batch);
+    const struct clv_emit_info info =
+        clv_contract_info(e, p, is_forward ? CLV_PASS_FORWARD : CLV_PASS_BACKWARD, what[product]);
+    const struct clv_arg rest[] = {
+        CLV_I32(p->conv.ci),
+        CLV_I32(p->conv.co),
+        CLV_I32(clv_x_pitch(p, product == CLV_PRODUCT_DATA ? p->dx : p->x)),
+        CLV_I32(clv_y_pitch(p, is_forward ? p->y : p->dy)),
+        CLV_I32(param[ROWS]),
+        CLV_I32(param[BLOCKS]),
+        CLV_I32(param[PIECE]),
+        CLV_I32(has_bias),
+        CLV_I32(flags),
+        CLV_LOCAL((size_t)local_bytes(&t, param))};
+    struct clv_arg args[1 + MOST_TENSORS + CLV_COUNT(rest)] = {CLV_IN(e->state)};
+    memcpy(args + 1, tensors, (size_t)n_tensors * sizeof *args);
+    memcpy(args + 1 + n_tensors, rest, sizeof rest);
+    const char *options = clv_vector_options(e, &t, is_forward ? clv_contract_act_code(p->act) : 0);
     if (!options)
         return CLV_ERR_NOMEM;
     return clv_emit_kernel(
         e, &info,
-        &(struct clv_kernel_step){
-            .source = &clv_cl_contract_vector_gemm,
-            .name = "contract_vector_gemm_forward",
-            .options = options,
-            .dims = 2,
-            .global = {row_items(&s, param), col_items(&s, &t, param)},
-            .local = {1, 1},
-            clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_IN(p->bias ? p->bias : p->w),
-                     CLV_OUT(p->y), CLV_I32(c->ci), CLV_I32(c->co), CLV_I32(clv_x_pitch(p, p->x)),
-                     CLV_I32(clv_y_pitch(p, p->y)), CLV_I32(param[ROWS]), CLV_I32(param[BLOCKS]),
-                     CLV_I32(param[PIECE]), CLV_I32(p->bias != NULL),
-                     CLV_I32(clv_contract_flags(p->act, false)),
-                     CLV_LOCAL((size_t)local_bytes(&t, param)))});
+        &(struct clv_kernel_step){.source = &clv_cl_contract_vector_gemm,
+                                  .name = name,
+                                  .options = options,
+                                  .dims = 2,
+                                  .global = {row_items(&s, param), col_items(&s, &t, param)},
+                                  .local = {1, 1},
+                                  .args = args,
+                                  .n_args = 1 + n_tensors + (int)CLV_COUNT(rest)});
+}
+
+enum clv_err clv_vector_gemm_forward(struct clv_emit *e, const struct clv_contract *p,
+                                     const int *param)
+{
+    const struct clv_arg tensors[] = {CLV_IN(p->x), CLV_IN(p->w), CLV_IN(p->bias ? p->bias : p->w),
+                                      CLV_OUT(p->y)};
+    return emit(e, p, param, CLV_PRODUCT_FORWARD, "contract_vector_gemm_forward", tensors,
+                CLV_COUNT(tensors), p->bias != NULL, clv_contract_flags(p->act, false));
 }
 
 enum clv_err clv_vector_gemm_data(struct clv_emit *e, const struct clv_contract *p,
                                   const int *param)
 {
-    const struct clv_conv *c = &p->conv;
-    const struct clv_tile t = tile_of(e->caps, param);
-    const struct shape s = shape_of(c, CLV_PRODUCT_DATA, e->batch);
-    const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
-    const char *options = clv_vector_options(e, &t, 0);
-    if (!options)
-        return CLV_ERR_NOMEM;
-    return clv_emit_kernel(
-        e, &info,
-        &(struct clv_kernel_step){
-            .source = &clv_cl_contract_vector_gemm,
-            .name = "contract_vector_gemm_data",
-            .options = options,
-            .dims = 2,
-            .global = {row_items(&s, param), col_items(&s, &t, param)},
-            .local = {1, 1},
-            clv_args(CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w),
-                     CLV_OUT_OR_ADD(p->dx, p->accumulate), CLV_I32(c->ci), CLV_I32(c->co),
-                     CLV_I32(clv_y_pitch(p, p->dy)), CLV_I32(clv_x_pitch(p, p->dx)),
-                     CLV_I32(param[ROWS]), CLV_I32(param[BLOCKS]), CLV_I32(param[PIECE]),
-                     CLV_I32(clv_contract_flags(CLV_ACT_LINEAR, p->accumulate)),
-                     CLV_LOCAL((size_t)local_bytes(&t, param)))});
+    const struct clv_arg tensors[] = {CLV_IN(p->dy), CLV_IN(p->w),
+                                      CLV_OUT_OR_ADD(p->dx, p->accumulate)};
+    return emit(e, p, param, CLV_PRODUCT_DATA, "contract_vector_gemm_data", tensors,
+                CLV_COUNT(tensors), false, clv_contract_flags(CLV_ACT_LINEAR, p->accumulate));
 }
 
 enum clv_err clv_vector_gemm_weights(struct clv_emit *e, const struct clv_contract *p,
                                      const int *param)
 {
-    const struct clv_conv *c = &p->conv;
-    const struct clv_tile t = tile_of(e->caps, param);
-    const struct shape s = shape_of(c, CLV_PRODUCT_WEIGHTS, e->batch);
-    const struct clv_emit_info info =
-        clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward weights");
-    const char *options = clv_vector_options(e, &t, 0);
-    if (!options)
-        return CLV_ERR_NOMEM;
-    return clv_emit_kernel(
-        e, &info,
-        &(struct clv_kernel_step){
-            .source = &clv_cl_contract_vector_gemm,
-            .name = "contract_vector_gemm_weights",
-            .options = options,
-            .dims = 2,
-            .global = {row_items(&s, param), col_items(&s, &t, param)},
-            .local = {1, 1},
-            clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(p->dw),
-                     CLV_OUT(p->dbias ? p->dbias : p->dw), CLV_I32(c->ci), CLV_I32(c->co),
-                     CLV_I32(clv_x_pitch(p, p->x)), CLV_I32(clv_y_pitch(p, p->dy)),
-                     CLV_I32(param[ROWS]), CLV_I32(param[BLOCKS]), CLV_I32(param[PIECE]),
-                     CLV_I32(p->dbias != NULL), CLV_LOCAL((size_t)local_bytes(&t, param)))});
+    const struct clv_arg tensors[] = {CLV_IN(p->x), CLV_IN(p->dy), CLV_OUT(p->dw),
+                                      CLV_OUT(p->dbias ? p->dbias : p->dw)};
+    return emit(e, p, param, CLV_PRODUCT_WEIGHTS, "contract_vector_gemm_weights", tensors,
+                CLV_COUNT(tensors), p->dbias != NULL, 0);
 }
