@@ -6,18 +6,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_ALL = CLI_KEY_COMMAND, KEY_GROUP, KEY_CLBLAST };
+enum { KEY_ALL = CLI_KEY_COMMAND, KEY_GROUP, KEY_CLBLAST, KEY_SILENCE, KEY_CHILD };
+
+/* Seconds without a sign of life: longer than any case takes and any kernel is built. */
+enum { SILENCE = 900 };
 
 struct options {
     struct cli_common common;
     struct clv_doctor_params params;
-    bool all;
+    bool all, child;
+    double silence;
 };
 
 static const struct argp_option opts[] = {
     {"all", KEY_ALL, NULL, 0, "every device of the machine (the default without --device)", 0},
     {"group", KEY_GROUP, "NAME", 0, "only these kernels: an op, sample, or update", 0},
     {"clblast", KEY_CLBLAST, NULL, 0, "CLBlast on CPU devices, too, where its kernels take a minute to build", 0},
+    {"silence", KEY_SILENCE, "SECONDS", 0, "end the checks of a device that gives no sign of life for so long (default: 900)", 0},
+    {"child", KEY_CHILD, NULL, OPTION_HIDDEN, NULL, 0}, /* rows for the process that started this one */
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -35,6 +41,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_CLBLAST:
         o->params.clblast = true;
+        return 0;
+    case KEY_SILENCE:
+        return cli_double("--silence", arg, 1, 86400, &o->silence) ? 0 : EDOM;
+    case KEY_CHILD:
+        o->child = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -102,13 +113,13 @@ static void draw_progress(void *priv, const char *what)
 /* ---- devices ---- */
 
 /* A device that does not open is a finding, too. */
-static void cannot_run(struct doctor_device *d, struct clv_context *ctx, enum clv_err err)
+static void cannot_run(struct doctor_device *d, const char *text, enum clv_err err)
 {
     if (d->code == EXIT_WRONG) /* outweighs what did not run */
         return;
     d->status = "failed";
     d->code = cli_exit_code(err);
-    snprintf(d->reason, sizeof d->reason, "%s", clv_error_text(ctx));
+    snprintf(d->reason, sizeof d->reason, "%s", text);
 }
 
 static void examine(struct clv_context *ctx, const struct options *o, struct clv_device *dev, struct doctor_device *d)
@@ -121,7 +132,38 @@ static void examine(struct clv_context *ctx, const struct options *o, struct clv
     if (params.on_case)
         fputs("\r\033[K", stderr);
     if (err)
-        cannot_run(d, ctx, err);
+        cannot_run(d, clv_error_text(ctx), err);
+}
+
+/* The same in a process of its own. */
+static void examine_apart(const struct options *o, const char *select, struct doctor_device *d)
+{
+    const char *argv[16] = {"clavicle", "doctor", "--child", "--device", select};
+    size_t n = 5;
+    if (o->common.device.caps) {
+        argv[n++] = "--caps";
+        argv[n++] = o->common.device.caps;
+    }
+    if (o->params.group) {
+        argv[n++] = "--group";
+        argv[n++] = o->params.group;
+    }
+    if (o->params.clblast)
+        argv[n++] = "--clblast";
+    if (o->common.verbose)
+        argv[n++] = "--verbose";
+    const struct doctor_child_sink sink = {isatty(2) ? draw_progress : NULL, take_row, &d->summary, d};
+    enum clv_err err = CLV_OK;
+    char *line[16] = {0}, text[512] = "";
+    memcpy(line, argv, sizeof line); /* posix_spawn() changes none of them */
+    if (!doctor_child_examine(line, o->silence, &sink, &err, text, sizeof text)) {
+        err = CLV_ERR_IO;
+        snprintf(text, sizeof text, "cannot start a process for its checks");
+    }
+    if (sink.on_case)
+        fputs("\r\033[K", stderr);
+    if (err)
+        cannot_run(d, text, err);
 }
 
 static void finish_device(const struct options *o, struct doctor_device *d, json_t *all)
@@ -158,29 +200,21 @@ static void say(const struct doctor_device *d)
 }
 
 /* One device of the list. */
-static int run_listed(struct clv_context *ctx, const struct options *o, const struct clv_device_info *info, json_t *all)
+static int run_listed(const struct options *o, const struct clv_device_info *info, json_t *all)
 {
     char select[32];
-    struct clv_device *dev = NULL;
     struct doctor_device *d = malloc(sizeof *d);
-    struct clv_device_params params = o->common.device;
     if (!d)
         return EXIT_INTERNAL;
     begin_device(o, d, info);
     snprintf(select, sizeof select, "%d:%d", info->platform, info->device);
-    params.select = select;
     if (info->unusable) {
         d->status = info->device < 0 ? "skipped" : "unusable";
         snprintf(d->reason, sizeof d->reason, "%s", info->unusable);
     } else {
-        const enum clv_err err = clv_device_open(ctx, &params, &dev);
-        if (err)
-            cannot_run(d, ctx, err);
-        else
-            examine(ctx, o, dev, d);
+        examine_apart(o, select, d);
     }
     finish_device(o, d, all);
-    clv_device_close(&dev);
     say(d);
     const int code = d->code;
     json_decref(d->problems);
@@ -198,7 +232,7 @@ static int run_all(struct clv_context *ctx, const struct options *o, json_t *all
         return cli_failed(ctx, err);
     for (size_t i = 0; i < n; i++) {
         usable += !list[i].unusable;
-        code = worse(code, run_listed(ctx, o, &list[i], all));
+        code = worse(code, run_listed(o, &list[i], all));
     }
     clv_device_list_free(&list);
     if (usable)
@@ -265,7 +299,7 @@ int cmd_doctor(int argc, char **argv)
         "build or run, 3 when there is no usable device; then it says what to install.\n\n"
         "Examples:\n  clavicle doctor > report.txt\n  clavicle doctor --device gpu --json\n"
         "  clavicle doctor --device 0:0 --group conv2d --caps gpu", children, NULL, NULL};
-    struct options o = {.common = {.json = false}};
+    struct options o = {.silence = SILENCE};
     int code = cli_parse(&argp, argc, argv, &o);
     if (code)
         return code;
@@ -273,7 +307,9 @@ int cmd_doctor(int argc, char **argv)
         return cli_usage("--all and --device exclude each other; see %s --help", argv[0]);
     struct clv_context *ctx = cli_context(&o.common);
     const enum clv_err err = clv_doctor_group_check(ctx, o.params.group);
-    code = err ? cli_failed(ctx, err) : run(ctx, &o);
+    code = err       ? cli_failed(ctx, err)
+           : o.child ? doctor_child_run(ctx, &o.common.device, &o.params)
+                     : run(ctx, &o);
     clv_context_destroy(&ctx);
     return code;
 }

@@ -31,6 +31,21 @@ void doctor_print_device(const struct doctor_device *d);
 void doctor_print_result(const struct doctor_device *d);
 json_t *doctor_json(const struct doctor_device *d);
 
+/* ---- doctor_child.c: a device's checks in a process of their own ---- */
+/* What that process does: prints rows for who started it. Returns its exit code. */
+int doctor_child_run(struct clv_context *ctx, const struct clv_device_params *device,
+                     const struct clv_doctor_params *params);
+struct doctor_child_sink {
+    void (*on_case)(void *priv, const char *what); /* or NULL */
+    void (*on_row)(void *priv, const struct clv_doctor_row *row);
+    struct clv_doctor_summary *summary;
+    void *priv;
+};
+/* Starts it with these arguments and hears it out. One that crashes, or says nothing for so many seconds and is ended,
+ * is a row with status failed. False when it could not be started; else *code and text are how its checks ended. */
+bool doctor_child_examine(char *const *argv, double seconds, const struct doctor_child_sink *sink, enum clv_err *code,
+                          char *text, size_t size);
+
 /* ---- doctor_icd.c: the drivers that the loader is told of ---- */
 /* "pocl.icd: libpocl.so.2.10.0": array of strings, with what is plainly missing; *folder receives where. */
 json_t *doctor_drivers(const char **folder);

@@ -55,6 +55,20 @@ def one(tmp):
     fails(3, 'doctor', '--device', 'nonsense', says='nonsense')
 
 
+@case('a driver that crashes or hangs ends the checks of its device, and the report says where')
+def lost(tmp):
+    need_device()
+    clavicle('doctor', '--group', 'softmax')  # builds: what follows are the checks
+    for trouble, options, word in (('CLV_CLI_CRASH', [], 'signal'), ('CLV_CLI_HANG', ['--silence', 5], 'no sign of life')):
+        env = dict(faulty(), **{trouble: 'softmax_bwd'})
+        r = fails(6, 'doctor', '--group', 'softmax', '--json', *options, env=env, says=('softmax', word))
+        for d in r.json()['devices']:
+            if d['status'] in ('skipped', 'unusable'):
+                continue
+            assert d['status'] == 'failed' and d['failed'] == 1 and word in d['reason'], d
+            assert d['problems'][-1]['group'] == 'process' and 'softmax' in d['problems'][-1]['case'], d
+
+
 @case('a kernel that computes nothing: exit code 9; kernel, case and variant are named')
 def wrong(tmp):
     need_device()

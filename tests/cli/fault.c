@@ -1,11 +1,14 @@
 /* Preloaded before the OpenCL loader: makes calls fail. $CLV_CLI_FAULT lists names, "clBuildProgram"
  * from the first call on, "clEnqueueNDRangeKernel:3" from the third on. $CLV_CLI_IDLE names a kernel that
- * computes nothing: its launches, or "KERNEL:3" from the third on, are dropped with success. */
+ * computes nothing: its launches, or "KERNEL:3" from the third on, are dropped with success. $CLV_CLI_CRASH and
+ * $CLV_CLI_HANG name kernels likewise, whose launches end the process or never return. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include <CL/cl.h>
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int must_fail(const char *name, int *calls)
 {
@@ -35,31 +38,34 @@ FAULT(clGetDeviceIDs, CL_DEVICE_NOT_FOUND,
       (cl_platform_id p, cl_device_type t, cl_uint n, cl_device_id *d, cl_uint *r), (p, t, n, d, r))
 FAULT(clGetPlatformIDs, CL_OUT_OF_HOST_MEMORY, (cl_uint n, cl_platform_id *p, cl_uint *r), (n, p, r))
 
-static int is_idle(cl_kernel k)
+static int is_named(cl_kernel k, const char *variable, int *launches)
 {
-    static int launches;
-    const char *idle = getenv("CLV_CLI_IDLE");
+    const char *idle = getenv(variable);
     char name[128] = "";
     if (!idle || clGetKernelInfo(k, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL))
         return 0;
     const size_t n = strcspn(idle, ":");
     if (strlen(name) != n || strncmp(name, idle, n) != 0)
         return 0;
-    return ++launches >= (idle[n] == ':' ? atoi(idle + n + 1) : 1);
+    return ++*launches >= (idle[n] == ':' ? atoi(idle + n + 1) : 1);
 }
 
 cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint dims, const size_t *offset,
                               const size_t *global, const size_t *local, cl_uint n, const cl_event *wait,
                               cl_event *event)
 {
-    static int calls;
+    static int calls, idle, crash, hang;
     cl_int (*real)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *, cl_uint,
                    const cl_event *, cl_event *);
     void *symbol = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
     memcpy(&real, &symbol, sizeof real);
     if (must_fail("clEnqueueNDRangeKernel", &calls))
         return CL_OUT_OF_RESOURCES;
-    if (is_idle(k))
+    if (is_named(k, "CLV_CLI_CRASH", &crash))
+        raise(SIGKILL);
+    while (is_named(k, "CLV_CLI_HANG", &hang))
+        sleep(1);
+    if (is_named(k, "CLV_CLI_IDLE", &idle))
         return event ? clEnqueueMarkerWithWaitList(q, n, wait, event) : CL_SUCCESS;
     return real(q, k, dims, offset, global, local, n, wait, event);
 }
