@@ -21,7 +21,7 @@ BUILD = os.environ.get('CLAVICLE_TEST_BUILD', 'build')
 SOURCE = os.environ.get('CLAVICLE_TEST_SOURCE', '.')
 COMMAND = os.path.join(os.path.abspath(BUILD), 'tools', 'clavicle')
 FAULT = os.path.join(os.path.abspath(BUILD), 'tests', 'cli', 'libfault.so')
-TIMEOUT = 300
+TIMEOUT = 900
 
 # Two classes that differ in which half is bright: learnt in a few steps.
 MODEL = '''let classes = 2
