@@ -225,6 +225,14 @@ bool cli_split(const char *option, const char *text, enum clv_split *ret)
     return false;
 }
 
+error_t cli_begin_parse(int key, const struct argp_state *state, struct cli_common *common)
+{
+    if (key != ARGP_KEY_INIT)
+        return ARGP_ERR_UNKNOWN;
+    state->child_inputs[0] = common;
+    return 0;
+}
+
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
     struct cli_common *c = state->input;

@@ -64,6 +64,8 @@ struct cli_common {
     bool json, verbose;
 };
 extern const struct argp cli_common_argp;
+/* What a command's parser does with keys that are none of its own: it hands the common options their place. */
+error_t cli_begin_parse(int key, const struct argp_state *state, struct cli_common *common);
 /* The same without a device. */
 extern const struct argp cli_plain_argp;
 

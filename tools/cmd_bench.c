@@ -121,8 +121,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     long long n;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
+        return cli_begin_parse(key, state, &o->common);
     case KEY_REPEAT:
         if (!cli_int("--repeat", arg, 1, 100000, &n))
             return EDOM;

@@ -88,8 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
+        return cli_begin_parse(key, state, &o->common);
     case KEY_DEVICES:
         o->devices = arg;
         return 0;

@@ -58,8 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     long long n = 0;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
+        return cli_begin_parse(key, state, &o->common);
     case KEY_SPLIT:
         o->data.split = arg;
         return 0;

@@ -30,9 +30,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     long long n = 0;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
     case KEY_SIZE:
         if (!cli_int("--size", arg, 32, 4096, &n))
             return EDOM;
@@ -70,7 +67,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->word = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_begin_parse(key, state, &o->common);
     }
 }
 

@@ -77,9 +77,7 @@ static const struct argp_child children[] = {{&cli_plain_argp, 0, NULL, 0}, {0}}
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     (void)arg;
-    if (key == ARGP_KEY_INIT)
-        state->child_inputs[0] = state->input;
-    return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
+    return cli_begin_parse(key, state, state->input);
 }
 
 int cmd_devices(int argc, char **argv)

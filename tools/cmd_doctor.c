@@ -30,9 +30,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
     case KEY_ALL:
         o->all = true;
         return 0;
@@ -48,7 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->child = true;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_begin_parse(key, state, &o->common);
     }
 }
 

@@ -33,9 +33,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     long long n = 0;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
     case 'd':
         o->eval.data = arg;
         return 0;
@@ -68,7 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->run = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_begin_parse(key, state, &o->common);
     }
 }
 

@@ -31,9 +31,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     long long n;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
     case KEY_PLAN:
         o->plan = true;
         return 0;
@@ -65,7 +62,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->model = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_begin_parse(key, state, &o->common);
     }
 }
 

@@ -109,9 +109,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     long long n = 0;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
     case KEY_CSV:
         o->csv = arg;
         return 0;
@@ -134,7 +131,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         }
         return add_path(&o->files, arg) ? 0 : ENOMEM;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_begin_parse(key, state, &o->common);
     }
 }
 

@@ -230,8 +230,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
+        return cli_begin_parse(key, state, &o->common);
     case 'd':
         o->run.data = arg;
         return 0;

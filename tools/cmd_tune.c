@@ -28,9 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *o = state->input;
     long long n = 0;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->common;
-        return 0;
     case 'b':
         if (!cli_int("--batch", arg, 1, 1 << 20, &n))
             return EDOM;
@@ -63,7 +60,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->model = arg;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_begin_parse(key, state, &o->common);
     }
 }
 
