@@ -58,12 +58,20 @@ static void gradient_tile(__local float *g, int g_step, __local const float *xs,
         }
 }
 
-/* Work-item as in contract_vector_dense_weights. chunk: of the weight's constants. scratch:
- * [blocks_per_item][row_step][NL] of dz, [in_step][blocks_per_item][NL] of the gradient, [row_step][in_step]
- * of x; in_step is a multiple of MR. */
+/* MR rows of NL floats, `step` apart. */
+static void fetch_tile(__global const float *p, int step)
+{
+    UNROLL for (int r = 0; r < MR; r++)
+        UNROLL for (int j = 0; j < NL; j += 16) PREFETCH(p + (long)r * step + j);
+}
+
+/* Work-item as in contract_vector_dense_weights, but cut into strips of `strip` inputs: while a strip's gradient is
+ * summed, and used, the next strip's weights and slots come, which then wait for neither. chunk: of the weight's constants. scratch:
+ * [blocks_per_item][row_step][NL] of dz, [strip][blocks_per_item][NL] of the gradient, [row_step][in_step] of x.
+ * in_step is a multiple of strip, which is one of MR; they are the same where a batch may exceed row_step. */
 VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT_F32(value), OUT_F32(slot0),
                                            OUT_F32(slot1), IN_F32(chunks), OUT_F32(db), int in, int out, int x_pitch, int dz_pitch,
-                                           int in_step, int blocks_per_item, int row_step, int has_bias,
+                                           int in_step, int strip, int blocks_per_item, int row_step, int has_bias,
                                            int chunk, __local float *scratch)
 {
     AT(x);
@@ -78,23 +86,42 @@ VECTOR_KERNEL contract_vector_dense_update(IN_STATE, IN(x), IN(dz), OUT_F32(valu
     const int j0 = get_global_id(1) * blocks_per_item * NL;
     const int cols = min(blocks_per_item * NL, out - j0), blocks = (cols + NL - 1) / NL;
     const int g_step = blocks_per_item * NL;
-    __local float *ds = scratch, *g = ds + blocks_per_item * row_step * NL, *xs = g + in_step * g_step;
-    for (int m0 = 0; m0 < n; m0 += row_step) {
-        const int rows = min(row_step, n - m0);
-        load_panel(xs, rows, in_step, x + (long)m0 * x_pitch + i0, x_pitch, rows, inputs);
-        load_blocks(ds, blocks, row_step, dz + (long)m0 * dz_pitch + j0, dz_pitch, rows, out - j0);
-        for (int b = 0; b < blocks; b++) /* its dz stays in the first-level cache */
-            for (int i = 0; i < inputs; i += MR)
-                gradient_tile(g + i * g_step + b * NL, g_step, xs + i, in_step, ds + b * row_step * NL, rows, m0);
-        if (has_bias && i0 == 0)
-            sum_bias(db + j0, ds, row_step, rows, cols, m0);
-    }
-    for (int i = 0; c.rate != 0.0f && i < inputs; i++) {
-        const size_t at = (size_t)(i0 + i) * out + j0;
-        int j = 0;
-        for (; j + 16 <= cols; j += 16)
-            update16(value, slot0, slot1, at + j, vload16(0, g + i * g_step + j), 1.0f, STATE, c);
-        if (j < cols)
-            update_some(value + at + j, slot0 + at + j, slot1 + at + j, g + i * g_step + j, cols - j, STATE, c);
+    __local float *ds = scratch, *g = ds + blocks_per_item * row_step * NL, *xs = g + strip * g_step;
+    for (int s = 0; s < inputs; s += strip) {
+        const int some = min(strip, inputs - s), next = min(strip, inputs - s - some);
+        const size_t first = (size_t)(i0 + s) * out + j0, ahead = first + (size_t)some * out;
+        for (int m0 = 0; m0 < n; m0 += row_step) {
+            const int rows = min(row_step, n - m0);
+            if (s == 0) {
+                load_panel(xs, rows, in_step, x + (long)m0 * x_pitch + i0, x_pitch, rows, inputs);
+                load_blocks(ds, blocks, row_step, dz + (long)m0 * dz_pitch + j0, dz_pitch, rows, out - j0);
+            }
+            for (int b = 0; b < blocks; b++) /* its dz stays in the first-level cache */
+                for (int i = 0; i < some; i += MR) {
+                    if (next && m0 == 0) {
+                        const size_t tile = ahead + (cols == out ? (size_t)(b * strip + i) * NL : (size_t)i * out + b * NL);
+                        fetch_tile(value + tile, cols == out ? NL : out);
+#if SLOTS > 0
+                        fetch_tile(slot0 + tile, cols == out ? NL : out);
+#endif
+                    }
+                    gradient_tile(g + i * g_step + b * NL, g_step, xs + s + i, in_step, ds + b * row_step * NL, rows,
+                                  m0);
+                }
+            if (has_bias && i0 + s == 0)
+                sum_bias(db + j0, ds, row_step, rows, cols, m0);
+        }
+        for (int i = 0; c.rate != 0.0f && i < some; i++) {
+            const size_t at = first + (size_t)i * out;
+            int j = 0;
+            for (; j + 16 <= cols; j += 16) {
+#if SLOTS > 1
+                PREFETCH(slot1 + at + (size_t)strip * out + j);
+#endif
+                update16(value, slot0, slot1, at + j, vload16(0, g + i * g_step + j), 1.0f, STATE, c);
+            }
+            if (j < cols)
+                update_some(value + at + j, slot0 + at + j, slot1 + at + j, g + i * g_step + j, cols - j, STATE, c);
+        }
     }
 }

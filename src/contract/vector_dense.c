@@ -13,7 +13,7 @@ enum {
     MIN_SLICE = 128, MAX_SLICE = 1024, /* inputs summed by one work-item of the forward pass */
     DATA_VECTORS = 3,        /* backward data: inputs in a tile, by 8 or 4 samples */
     WEIGHTS_IN = 96,         /* backward weights: inputs of a work-item */
-    UPDATE_IN = 48,          /* the same where the update follows: the gradient stays in cache */
+    UPDATE_IN = 24,          /* where the update follows, inputs whose gradient waits for it, in cache */
     NARROW = 64,             /* outputs: fewer take the same tile, hence the same programs; each costs a
                               * second to build, wasted lanes of a small layer nothing */
 };
@@ -23,6 +23,7 @@ struct cut {
     struct clv_tile tile;
     int lanes, all_blocks, blocks; /* blocks: of a work-item */
     int in_step, panel, rows;      /* inputs of a work-item and of a panel, samples */
+    int strip;                     /* inputs whose gradient waits for its use */
     int64_t bytes;                 /* of local memory */
 };
 
@@ -203,7 +204,7 @@ static int64_t weights_bytes(const struct cut *f)
 
 static int64_t gradient_bytes(const struct cut *f)
 {
-    return (int64_t)sizeof(float) * f->in_step * f->blocks * f->lanes;
+    return (int64_t)sizeof(float) * f->strip * f->blocks * f->lanes;
 }
 
 static struct cut cut_weights(const struct clv_caps *caps, const struct clv_conv *c, int batch)
@@ -222,16 +223,22 @@ static struct cut cut_weights(const struct clv_caps *caps, const struct clv_conv
     return f;
 }
 
-/* The same cut of the samples, whose sums must not differ, and a gradient that fits beside them. */
-static bool cut_update(const struct clv_caps *caps, struct cut *f)
+/* The same cut of the samples, whose sums must not differ, and a strip of the gradient that fits beside them. */
+static bool cut_update(const struct clv_caps *caps, const struct clv_conv *c, int batch, struct cut *f)
 {
     const int64_t budget = (int64_t)caps->local_bytes;
     const int mr = f->tile.mr;
-    f->in_step = (int)clv_round_up(CLV_MIN(UPDATE_IN, f->in_step), mr);
+    f->strip = (int)clv_round_up(CLV_MIN(UPDATE_IN, c->ci), mr);
+    /* x and dz are read once, unless the samples come in parts. */
+    f->in_step = batch > f->rows
+                     ? f->strip
+                     : (int)clv_round_up(clv_div_up(c->ci, ITEMS_WANTED), f->strip);
+    while (f->in_step > f->strip && weights_bytes(f) + gradient_bytes(f) > budget)
+        f->in_step -= f->strip;
     while (f->blocks > 1 && weights_bytes(f) + gradient_bytes(f) > budget)
         f->blocks = half(f->blocks);
-    while (f->in_step > mr && weights_bytes(f) + gradient_bytes(f) > budget)
-        f->in_step -= mr;
+    while (f->strip > mr && weights_bytes(f) + gradient_bytes(f) > budget)
+        f->in_step = f->strip -= mr;
     f->bytes = weights_bytes(f) + gradient_bytes(f);
     return f->bytes <= budget;
 }
@@ -262,7 +269,7 @@ static enum clv_err emit_update(struct clv_emit *e, const struct clv_contract *p
                      CLV_INOUT(u->slot[0]), CLV_INOUT(u->slot[1]), CLV_IN(u->chunks),
                      CLV_OUT(p->dbias ? p->dbias : u->value), CLV_I32(c->ci), CLV_I32(c->co),
                      CLV_I32(clv_x_pitch(p, p->x)), CLV_I32(clv_y_pitch(p, p->dy)),
-                     CLV_I32(f->in_step), CLV_I32(f->blocks), CLV_I32(f->rows),
+                     CLV_I32(f->in_step), CLV_I32(f->strip), CLV_I32(f->blocks), CLV_I32(f->rows),
                      CLV_I32(p->dbias != NULL), CLV_I32(u->chunk), CLV_LOCAL(f->bytes))});
 }
 
@@ -298,7 +305,7 @@ enum clv_err clv_vector_dense_weights(struct clv_emit *e, const struct clv_contr
     const struct cut f = cut_weights(e->caps, c, e->batch);
     struct cut with_update = f;
     struct clv_update u;
-    if (cut_update(e->caps, &with_update) && clv_emit_take_update(e, p->node, 0, &u))
+    if (cut_update(e->caps, c, e->batch, &with_update) && clv_emit_take_update(e, p->node, 0, &u))
         return emit_update(e, p, &with_update, &u);
     return emit_gradient(e, p, &f);
 }
