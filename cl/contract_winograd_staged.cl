@@ -41,6 +41,15 @@ static void put_points(vec points[WINO_T][WINO_T], __global float *v, long plane
             VSTORE(points[i][j], 0, v + (i * WINO_T + j) * plane);
 }
 
+/* The image that a tile is read from; nothing is in one that the batch does not have. */
+static image_in image_of(int image, bool there, __global const real *x, __global const uchar *unpool, int rows,
+                         int columns, int channels, int pitch)
+{
+    const long pixels = (long)image * rows * columns;
+    const image_in in = {x + pixels * pitch, unpool + pixels * channels, there ? rows : 0, columns, channels, pitch};
+    return in;
+}
+
 /* rows, columns: of x as it is stored. */
 VECTOR_KERNEL winograd_stage_input(IN_STATE, IN(x), IN_U8(unpool), OUT_F32(v), int rows, int columns, int channels,
                                    int x_pitch, int v_pitch, int pad_top, int pad_left, IMAGES_ARGS)
@@ -54,9 +63,7 @@ VECTOR_KERNEL winograd_stage_input(IN_STATE, IN(x), IN_U8(unpool), OUT_F32(v), i
         return;
     const corner at = corner_of(tile, g);
     const bool there = tile < tiles_there(STATE->n, images, first_image, g);
-    const long pixels = (long)(first_image + at.image) * rows * columns;
-    const image_in in = {x + pixels * x_pitch, unpool + pixels * channels, there ? rows : 0, columns,
-                         channels, x_pitch};
+    const image_in in = image_of(first_image + at.image, there, x, unpool, rows, columns, channels, x_pitch);
     vec d[WINO_T][WINO_T], points[WINO_T][WINO_T];
     for (int i = 0; i < WINO_T; i++)
         for (int j = 0; j < WINO_T; j++)
@@ -77,9 +84,7 @@ VECTOR_KERNEL winograd_stage_adjoint(IN_STATE, IN(dz), IN_U8(unpool), OUT_F32(v)
         return;
     const corner at = corner_of(tile, g);
     const bool there = tile < tiles_there(STATE->n, images, first_image, g);
-    const long pixels = (long)(first_image + at.image) * rows * columns;
-    const image_in in = {dz + pixels * dz_pitch, unpool + pixels * channels, there ? rows : 0, columns,
-                         channels, dz_pitch};
+    const image_in in = image_of(first_image + at.image, there, dz, unpool, rows, columns, channels, dz_pitch);
     vec z[WINO_M][WINO_M], points[WINO_T][WINO_T], sum = (vec)(0.0f);
     for (int i = 0; i < WINO_M; i++)
         for (int j = 0; j < WINO_M; j++) {
