@@ -5,18 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_PASS = CLI_KEY_COMMAND, KEY_AGAIN, KEY_GEMM, KEY_EXPORT, KEY_QUIET };
+enum { KEY_PASS = CLI_KEY_COMMAND, KEY_PRECISION, KEY_AGAIN, KEY_GEMM, KEY_EXPORT, KEY_QUIET };
 
 struct options {
     struct cli_common common;
     const char *model;
     int batch;
+    enum clv_precision precision;
     bool forward_only, again, clblast, export, quiet;
 };
 
 static const struct argp_option opts[] = {
     {"batch", 'b', "N", 0, "default 32; what is tuned serves this batch size", 0},
     {"pass", KEY_PASS, "WHICH", 0, "train (default): what training and evaluation run; forward: evaluation only", 0},
+    {"precision", KEY_PRECISION, "HOW", 0, "fp32 (default), split, mixed or mixed-fp16: what is tuned serves this precision", 0},
     {"again", KEY_AGAIN, NULL, 0, "measure what is known, too", 0},
     {"gemm", KEY_GEMM, "WHO", 0, "clblast: CLBlast in dense layers, too, with a search for its parameters; minutes on CPU devices", 0},
     {"export", KEY_EXPORT, NULL, 0, "print what is known of this device, in the form of share/tune; measures nothing", 0},
@@ -39,6 +41,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             return 0;
         cli_usage("--pass is train or forward, not '%s'", arg);
         return EDOM;
+    case KEY_PRECISION:
+        return cli_precision(arg, &o->precision) ? 0 : EDOM;
     case KEY_GEMM:
         o->clblast = !strcmp(arg, "clblast");
         if (o->clblast || !strcmp(arg, "native"))
@@ -80,6 +84,7 @@ static int tune(struct clv_context *ctx, const struct options *o, struct clv_dev
     tuning_init(&t, o->common.json, o->quiet);
     t.results = true;
     t.params.batch = o->batch;
+    t.params.precision = o->precision;
     t.params.forward_only = o->forward_only;
     t.params.again = o->again;
     t.params.clblast = o->clblast;

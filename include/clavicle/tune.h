@@ -41,6 +41,7 @@ struct clv_tune_result {
 
 struct clv_tune_params {
     int batch;                   /* 0 = 32 */
+    enum clv_precision precision; /* products differ in how activations are stored */
     bool forward_only;           /* evaluation's products only; else those of training and evaluation */
     bool again;                  /* measure what the file knows, too */
     bool clblast;                /* CLBlast's GEMM in dense layers, too: its parameters are searched, its

@@ -30,7 +30,7 @@ enum {
     CLV_OP_ACTIVATION = 1u << 7, /* may stand in activation= though no epilogue fuses it (softmax); CLV_OP_ACT implies it */
 };
 
-struct clv_cost { double flops, bytes; }; /* of one sample; a multiply-add is 2 flops */
+struct clv_cost { double flops, bytes; }; /* of one sample; a multiply-add is 2 flops; activations in fp32 */
 
 struct clv_variant {
     const char *name; /* "vector", "tiled", "simple" */

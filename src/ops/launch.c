@@ -88,9 +88,10 @@ struct clv_emit_info clv_launch_info(const struct clv_emit *e, const struct clv_
     struct clv_cost cost = {0};
     if (node->op->cost)
         node->op->cost(node, pass, &cost);
+    const double stored = clv_dtype_bytes(clv_emit_dtype(e, node)) / (double)sizeof(float);
     return (struct clv_emit_info){.node = node,
                                   .pass = pass,
                                   .what = pass == CLV_PASS_FORWARD ? "forward" : "backward",
                                   .flops = cost.flops * e->batch,
-                                  .bytes = cost.bytes * e->batch};
+                                  .bytes = cost.bytes * e->batch * stored};
 }

@@ -157,6 +157,7 @@ enum clv_err clv_tune(struct clv_device *dev, struct clv_graph *graph,
     const struct clv_trainer_params tp = {.batch = p->batch,
                                           .plan_only = true,
                                           .inference_only = p->forward_only,
+                                          .precision = p->precision,
                                           .tune = CLV_TUNE_OFF};
     struct clv_trainer *t = NULL;
     struct clv_choices problems = {0};

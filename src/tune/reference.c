@@ -78,9 +78,9 @@ struct product {
     struct clv_tensor *y, *dz; /* of the few samples, unpooled */
 };
 
-static struct clv_tensor *few(struct product *r, int64_t n, int64_t h, int64_t w, int64_t c)
+static struct clv_tensor *few(struct product *r, enum clv_dtype dtype, int64_t n, int64_t h, int64_t w, int64_t c)
 {
-    return clv_emit_tensor(&r->emit, CLV_MEMORY_ACTIVATION, CLV_F32, n, h, w, c, "reference");
+    return clv_emit_tensor(&r->emit, CLV_MEMORY_ACTIVATION, dtype, n, h, w, c, "reference");
 }
 
 /* Reads the trial's inputs, writes tensors of its own. */
@@ -98,14 +98,14 @@ static enum clv_err emit(struct clv_trial *t, struct product *r)
     p->pool = false;
     p->mask = NULL;
     p->act = q->product == CLV_PRODUCT_FORWARD ? q->act : CLV_ACT_LINEAR;
-    p->y = few(r, n, c->oh, c->ow, c->co);
+    p->y = few(r, q->dtype, n, c->oh, c->ow, c->co);
     if (!p->y)
         return CLV_ERR_NOMEM;
     if (q->product != CLV_PRODUCT_FORWARD) {
         p->dy = p->y; /* a gradient of the same shape; nothing reads y */
-        p->dx = few(r, n, c->ih, c->iw, c->ci);
-        p->dw = few(r, 1, 1, 1, clv_conv_k(c) * c->co);
-        p->dbias = few(r, 1, 1, 1, c->co);
+        p->dx = few(r, q->dtype, n, c->ih, c->iw, c->ci);
+        p->dw = few(r, CLV_F32, 1, 1, 1, clv_conv_k(c) * c->co);
+        p->dbias = few(r, CLV_F32, 1, 1, 1, c->co);
         if (!p->dx || !p->dw || !p->dbias)
             return CLV_ERR_NOMEM;
     }
@@ -114,15 +114,9 @@ static enum clv_err emit(struct clv_trial *t, struct product *r)
     return clv_steps_bind(t->dev, &r->steps);
 }
 
-static size_t bytes_before(const struct clv_tensor *x)
-{
-    return (size_t)x->offset * sizeof(float);
-}
-
 static enum clv_err read_tensor(struct clv_trial *t, const struct clv_tensor *x, float *ret)
 {
-    return clv_queue_read_wait(t->dev, x->buffer, bytes_before(x), ret,
-                               (size_t)clv_tensor_bytes(x));
+    return clv_trial_get(t, x, (size_t)clv_tensor_count(x), ret);
 }
 
 static enum clv_err launch(struct clv_trial *t, struct product *r)
@@ -150,9 +144,9 @@ static enum clv_err backward(struct clv_trial *t, struct product *r, const struc
                              float *full)
 {
     const struct clv_contract *p = &r->contract;
-    const size_t bytes = (size_t)clv_tensor_bytes(p->dy);
+    const size_t bytes = (size_t)clv_tensor_count(p->dy) * sizeof *full;
     unfold(&t->problem, d, t->n_short, full);
-    CLV_TRY(clv_queue_write_wait(t->dev, p->dy->buffer, bytes_before(p->dy), full, bytes));
+    CLV_TRY(clv_trial_put(t, p->dy, full));
     CLV_TRY(launch(t, r));
     if (t->problem.product == CLV_PRODUCT_DATA)
         return read_tensor(t, p->dx, t->want);

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "step/state.h"
+#include "step/stored.h"
 #include "tune/reference.h"
 #include <math.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ enum { NOISE = 65521 }; /* prime: what repeats with it falls into step with no i
 static const double tolerance = 3e-4;
 /* Near ties: a maximum may be found next to where the reference finds it. */
 static const double mask_tolerance = 1e-3;
+static const double roundoffs = 8; /* of activations in 16 bits, beside those */
 
 /* ---- tensors and their data ---- */
 
@@ -34,6 +36,51 @@ static struct clv_tensor *make(struct clv_trial *t, enum clv_dtype dtype, int64_
 static enum clv_err put(struct clv_trial *t, struct clv_tensor *x, const void *data)
 {
     return clv_queue_write_wait(t->dev, x->buffer, 0, data, (size_t)clv_tensor_bytes(x));
+}
+
+/* In place. No number is overwritten before it is read: none becomes longer. */
+static void pack(const struct clv_tensor *x, float *data)
+{
+    for (int64_t i = 0; i < clv_tensor_count(x); i++)
+        clv_stored_put(x->dtype, data, i, data[i]);
+}
+
+/* Numbers into memory of the tensor's type; what they are there is left in data. */
+static void round_to(const struct clv_tensor *x, float *data, void *memory)
+{
+    for (int64_t i = 0; i < clv_tensor_count(x); i++) {
+        clv_stored_put(x->dtype, memory, i, data[i]);
+        data[i] = clv_stored_get(x->dtype, memory, i);
+    }
+}
+
+enum clv_err clv_trial_put(struct clv_trial *t, struct clv_tensor *x, float *data)
+{
+    if (!clv_dtype_is_16(x->dtype))
+        return clv_queue_write_wait(t->dev, x->buffer, clv_trial_offset(x), data, (size_t)clv_tensor_bytes(x));
+    void *memory = malloc((size_t)clv_tensor_bytes(x));
+    if (!memory)
+        return clv_fail_nomem(t->err, "a tuner's data");
+    round_to(x, data, memory);
+    const enum clv_err e =
+        clv_queue_write_wait(t->dev, x->buffer, clv_trial_offset(x), memory, (size_t)clv_tensor_bytes(x));
+    free(memory);
+    return e;
+}
+
+enum clv_err clv_trial_get(struct clv_trial *t, const struct clv_tensor *x, size_t count, float *ret)
+{
+    const size_t bytes = count * (size_t)clv_dtype_bytes(x->dtype);
+    if (!clv_dtype_is_16(x->dtype))
+        return clv_queue_read_wait(t->dev, x->buffer, clv_trial_offset(x), ret, bytes);
+    void *memory = malloc(bytes);
+    if (!memory)
+        return clv_fail_nomem(t->err, "a tuner's result");
+    const enum clv_err e = clv_queue_read_wait(t->dev, x->buffer, clv_trial_offset(x), memory, bytes);
+    for (size_t i = 0; i < count && !e; i++)
+        ret[i] = clv_stored_get(x->dtype, memory, (int64_t)i);
+    free(memory);
+    return e;
 }
 
 /* The same noise for the same tensor name every time, with this deviation around 0. */
@@ -60,7 +107,7 @@ static enum clv_err fill(struct clv_trial *t, struct clv_tensor *x, int start, d
     if (!data)
         return clv_fail_nomem(t->err, "a tuner's data");
     into_range(data, count, act);
-    const enum clv_err e = put(t, x, data);
+    const enum clv_err e = clv_trial_put(t, x, data);
     if (keep)
         *keep = data;
     else
@@ -98,16 +145,16 @@ static bool make_tensors(struct clv_trial *t)
     p->w = make(t, CLV_F32, 1, 1, 1, clv_conv_k(c) * c->co, "filters");
     bool ok = t->emit.state && p->w;
     if (!data)
-        ok = (p->x = make(t, CLV_F32, n, c->ih, c->iw, c->ci, "input")) && ok;
+        ok = (p->x = make(t, q->dtype, n, c->ih, c->iw, c->ci, "input")) && ok;
     if (forward || !data)
-        ok = (p->y = make(t, CLV_F32, n, oh, ow, c->co, "output")) && ok;
+        ok = (p->y = make(t, q->dtype, n, oh, ow, c->co, "output")) && ok;
     if (q->pool && q->training)
         ok = (p->mask = make(t, CLV_U8, n, oh, ow, c->co, "argmax")) && ok;
     if (forward)
         return (p->bias = make(t, CLV_F32, 1, 1, 1, c->co, "bias")) && ok;
-    ok = (p->dy = make(t, CLV_F32, n, oh, ow, c->co, "gradient of the output")) && ok;
+    ok = (p->dy = make(t, q->dtype, n, oh, ow, c->co, "gradient of the output")) && ok;
     if (data || q->dx)
-        ok = (p->dx = make(t, CLV_F32, n, c->ih, c->iw, c->ci, "gradient of the input")) && ok;
+        ok = (p->dx = make(t, q->dtype, n, c->ih, c->iw, c->ci, "gradient of the input")) && ok;
     if (data)
         return ok;
     p->dw = make(t, CLV_F32, 1, 1, 1, clv_conv_k(c) * c->co, "gradient of the filters");
@@ -221,8 +268,8 @@ static enum clv_err forget_outputs(struct clv_trial *t)
     struct clv_tensor *out[3], *mask = written_mask(t);
     for (int i = 0, k = outputs(t, out); i < k; i++)
         if (out[i] != t->contract.dy)
-            CLV_TRY(clv_queue_fill(t->dev, out[i]->buffer, 0, (size_t)clv_tensor_bytes(out[i]),
-                                   0x7fc0dead, -1));
+            CLV_TRY(clv_queue_fill(t->dev, out[i]->buffer, 0, clv_buffer_bytes(out[i]->buffer),
+                                   clv_stored_nan(out[i]->dtype, 0x7fc0dead), -1));
     return mask ? clv_queue_fill(t->dev, mask->buffer, 0, clv_buffer_bytes(mask->buffer),
                                  0xffffffffu, -1)
                 : CLV_OK;
@@ -232,8 +279,7 @@ static enum clv_err read_outputs(struct clv_trial *t, int n, float *ret)
 {
     struct clv_tensor *out[3], *mask = written_mask(t);
     for (int i = 0, k = outputs(t, out); i < k; i++) {
-        CLV_TRY(
-            clv_queue_read_wait(t->dev, out[i]->buffer, 0, ret, counts(out[i], n) * sizeof *ret));
+        CLV_TRY(clv_trial_get(t, out[i], counts(out[i], n), ret));
         ret += counts(out[i], n);
     }
     if (!mask)
@@ -273,8 +319,10 @@ static enum clv_err result_of(struct clv_trial *t, struct run *r, int n, float *
     return e;
 }
 
-static bool same(const float *got, const float *want, struct clv_trial_size s)
+/* What was rounded to 16 bits may have been before and behind a sum; a maximum's neighbours may have become its equals. */
+static bool same(const struct clv_trial *t, const float *got, const float *want, struct clv_trial_size s)
 {
+    const double u = roundoffs * clv_stored_roundoff(t->problem.dtype);
     double square = 0;
     size_t moved = 0;
     for (size_t i = 0; i < s.values; i++)
@@ -282,11 +330,11 @@ static bool same(const float *got, const float *want, struct clv_trial_size s)
     const double scale = sqrt(square / (double)CLV_MAX(s.values, 1));
     for (size_t i = 0; i < s.values; i++)
         if (!(fabs((double)got[i] - (double)want[i]) <=
-              tolerance * (scale + fabs((double)want[i])))) /* NaN too */
+              (tolerance + u) * (scale + fabs((double)want[i])))) /* NaN too */
             return false;
     for (size_t i = s.values; i < s.values + s.marks; i++)
         moved += got[i] != want[i];
-    return (double)moved <= mask_tolerance * (double)s.marks;
+    return (double)moved <= (mask_tolerance + u) * (double)s.marks;
 }
 
 /* ---- what others call ---- */
@@ -301,7 +349,7 @@ static enum clv_err check_run(struct clv_trial *t, struct run *r, const struct c
         CLV_TRY(result_of(t, r, n[k], &got));
         if (spoil)
             spoil(priv, c, got, s.values);
-        const bool ok = !*want || same(got, *want, s);
+        const bool ok = !*want || same(t, got, *want, s);
         if (ok && !*want)
             *want = got;
         else
@@ -424,7 +472,10 @@ static enum clv_err build(struct clv_trial *t)
                                 .graph = t->graph,
                                 .batch = q->batch,
                                 .training = q->training,
+                                .activation = q->dtype,
+                                .matrix_parts = q->parts,
                                 .steps = &t->io};
+    t->contract.dtype = q->dtype;
     t->contract.conv = q->conv;
     t->contract.act = q->act;
     t->contract.pool = q->pool;
@@ -439,6 +490,7 @@ static enum clv_err build(struct clv_trial *t)
     if (!e && q->product == CLV_PRODUCT_WEIGHTS && q->act != CLV_ACT_LINEAR && !q->pool) {
         t->dy = d.dy;
         d.dy = NULL;
+        pack(t->contract.dy, t->dy);
     }
     free(d.dy);
     free(d.y);

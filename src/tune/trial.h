@@ -17,7 +17,7 @@ struct clv_trial {
     struct clv_contract contract;
     struct clv_tensor *tensor[CLV_TRIAL_TENSORS]; /* those that have a buffer, owned */
     int n_tensors;
-    float *dy; /* of the whole batch; weights, where act' is applied to it in place */
+    void *dy; /* of the whole batch, as stored; weights, where act' is applied to it in place */
     float *noise;
     int n_short; /* samples that the reference can afford */
     float *want; /* the reference's result for them */

@@ -158,7 +158,8 @@ static const struct clv_tuning_line *known_line(const struct job *j, const struc
 static double work_of(const struct job *j, const struct clv_problem *p)
 {
     struct clv_choice found[CLV_RACE_MAX];
-    const struct clv_emit e = {.caps = clv_device_caps(j->dev), .batch = p->batch};
+    const struct clv_emit e = {
+        .caps = clv_device_caps(j->dev), .batch = p->batch, .activation = p->dtype, .matrix_parts = p->parts};
     if (known_line(j, p))
         return 0;
     /* A first look at each, then a few rounds over the best. */

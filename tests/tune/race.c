@@ -132,6 +132,16 @@ static void expect_candidates_right(struct tune_rig *t, const struct clv_problem
     clv_trial_close(&trial);
 }
 
+/* With activations stored in 16 bits, too: one of each product. */
+static void expect_right_16(struct tune_rig *t, enum clv_dtype dtype)
+{
+    for (int product = 0; product < CLV_PRODUCTS; product++) {
+        struct clv_problem p = problem((enum clv_product)product, product == CLV_PRODUCT_FORWARD, CLV_ACT_RELU);
+        p.dtype = dtype;
+        expect_candidates_right(t, &p, false);
+    }
+}
+
 static void expect_right(const char *mask)
 {
     static const enum clv_act acts[] = {CLV_ACT_LINEAR, CLV_ACT_RELU, CLV_ACT_SIGMOID, CLV_ACT_TANH};
@@ -144,6 +154,7 @@ static void expect_right(const char *mask)
                 const struct clv_problem p = problem((enum clv_product)product, pool, acts[a]);
                 expect_candidates_right(&t, &p, false);
             }
+    expect_right_16(&t, mask ? CLV_F16 : CLV_BF16);
     rig_close(&t.r);
     tmp_remove(t.dir);
 }
