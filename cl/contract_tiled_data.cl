@@ -8,17 +8,23 @@
 #include "tiled_store.cl"
 #include "contract_epilogue.cl"
 
-#define A_LOADS K_LOADS(VA, BM)
-#define B_LOADS K_LOADS(VB, BN)
-#define A_M(i) K_ROW(VA, t.item, i)
-#define B_N(i) K_ROW(VB, t.item, i)
+#define A_LOADS K_LOADS(VA, M)
+#define B_LOADS K_LOADS(VB, N)
+#define A_M(i) K_ROW(VA, M, t, i)
+#define B_N(i) K_ROW(VB, N, t, i)
+#define A_AT(k, row) K_FLOAT(VA, TM, k, row)
+#define B_AT(k, column) K_FLOAT(VB, TN, k, column)
 
-static inline b_vec filter(__global const real *w, place at, int n, int ci, int co)
+#ifndef PART
+DEFINE_GET4(get4, real, GET)
+#endif
+
+static inline b_vec filter(__global const float *w, place at, int n, int ci, int co)
 {
-    return n < ci ? GET(VB, w + ((long)at.tap * ci + n) * co + at.channel) : (b_vec)(0.0f);
+    return n < ci ? GET_F32(VB, w + ((long)at.tap * ci + n) * co + at.channel) : (b_vec)(0.0f);
 }
 
-static inline void store(__global real *dx, float4 acc[TM][TN / 4], const tile *t, int m_count, int m_total,
+static inline void store(__global result *dx, float4 acc[TM][TN / 4], const tile *t, int m_count, int m_total,
                          int ci, int x_pitch, int rows, int cols, int image, int first, int down, int right,
                          int flags)
 {
@@ -34,7 +40,7 @@ static inline void store(__global real *dx, float4 acc[TM][TN / 4], const tile *
 #ifdef PART
             put4(part_row(dx, t, pixel, m_total, ci) + n, acc[i][j], n, ci);
 #else
-            __global real *p = dx + (long)pixel * x_pitch + n;
+            __global result *p = dx + (long)pixel * x_pitch + n;
             put4(p, flags & FLAG_ACCUMULATE ? get4(p, n, ci) + acc[i][j] : acc[i][j], n, ci);
 #endif
         }
@@ -43,7 +49,7 @@ static inline void store(__global real *dx, float4 acc[TM][TN / 4], const tile *
 
 /* The tap of a place in K: tap_first + row * tap_down + column * tap_right. The pixel of dx: image * number
  * + first + row * down + column * right. VA = VB: both run along K. */
-TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN(w), OUT(dx), GATHER, int ci, int depth,
+TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN_F32(w), RESULT(dx), GATHER, int ci, int depth,
                                  int slice_k, int per_sample, int m_total, int x_pitch, int tap_first,
                                  int tap_down, int tap_right, int image, int first, int down, int right,
                                  int flags)
@@ -56,7 +62,7 @@ TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN(w), OUT(dx), 
     const tile t = tile_of(ci);
     const int m_count = STATE->n * per_sample, k_first = t.slice * slice_k;
     const int k_last = t.m0 < m_count ? k_first + min(slice_k, depth - k_first) : k_first;
-    const int my_k = K_FIRST(VA, t.item);
+    const int my_k = K_FIRST(VA, t);
     place at = place_of(k_first + my_k, GATHERED, tap_first, tap_down, tap_right);
     origin from[A_LOADS];
     a_vec a[A_LOADS];
@@ -75,11 +81,11 @@ TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN(w), OUT(dx), 
     } while (0)
 #define STASH(stage)                                                                               \
     do {                                                                                           \
-        UNROLL for (int i = 0; i < A_LOADS; i++) if (A_M(i) < BM)                                  \
+        UNROLL for (int i = 0; i < A_LOADS; i++) if (K_IS_IN(VA, M, t, i))                         \
             STASH_BY_COLUMN(VA, as[stage], A_ROW, my_k, A_M(i), a[i]);                             \
-        UNROLL for (int i = 0; i < B_LOADS; i++) if (B_N(i) < BN)                                  \
+        UNROLL for (int i = 0; i < B_LOADS; i++) if (K_IS_IN(VB, N, t, i))                         \
             STASH_BY_COLUMN(VB, bs[stage], B_ROW, my_k, B_N(i), b[i]);                             \
     } while (0)
-    TILE_SUM(acc, as, bs, t, k_first, k_last);
+    TILE_SUM(acc, k_first, k_last);
     store(dx, acc, &t, m_count, m_total, ci, x_pitch, rows, cols, image, first, down, right, flags);
 }

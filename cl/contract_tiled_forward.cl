@@ -9,25 +9,29 @@
 #include "contract_epilogue.cl"
 #include "pool4.cl"
 
-#define A_LOADS K_LOADS(VA, BM)
-#define B_LOADS R_LOADS(VB, BN)
-#define A_M(i) K_ROW(VA, t.item, i)
-#define B_K(i) R_K(VB, BN, t.item, i)
+#define A_LOADS K_LOADS(VA, M)
+#define B_LOADS R_LOADS(VB, N)
+#define A_M(i) K_ROW(VA, M, t, i)
+#define B_K(i) R_K(VB, N, t, i)
+#define B_N(i) R_ROW(VB, N, t, i)
+#define A_AT(k, row) K_FLOAT(VA, TM, k, row)
+#define B_AT(k, column) R_FLOAT(VB, TN, k, column)
 
 static DEFINE_ACTIVATE(float4, activate)
+DEFINE_GET4(get_bias4, float, GET_F32)
 
-static inline b_vec filter(__global const real *w, int k, int k_last, int n, int co)
+static inline b_vec filter(__global const float *w, int k, int k_last, int n, int co)
 {
-    return k < k_last && n < co ? GET(VB, w + (long)k * co + n) : (b_vec)(0.0f);
+    return k < k_last && n < co ? GET_F32(VB, w + (long)k * co + n) : (b_vec)(0.0f);
 }
 
-static inline void store(__global real *y, __global uchar *mask, __global const real *bias, float4 acc[TM][TN / 4],
+static inline void store(__global result *y, __global uchar *mask, __global const float *bias, float4 acc[TM][TN / 4],
                          const tile *t, int m_count, int m_total, int co, int y_pitch, int has_bias, int flags)
 {
     UNROLL for (int j = 0; j < TN / 4; j++)
     {
         const int n = TILE_N(*t, j);
-        const float4 start = has_bias ? get4(bias + n, n, co) : (float4)(0.0f);
+        const float4 start = has_bias ? get_bias4(bias + n, n, co) : (float4)(0.0f);
         UNROLL for (int i = 0; i < TM / 4; i++)
         {
             const int m = TILE_M(*t, i);
@@ -54,7 +58,7 @@ static inline void store(__global real *y, __global uchar *mask, __global const 
 }
 
 /* per_sample: rows of C of a sample. */
-TILED_KERNEL contract_tiled_forward(IN_STATE, IN(x), IN(w), IN(bias), OUT(y), OUT_U8(mask), GATHER, int co,
+TILED_KERNEL contract_tiled_forward(IN_STATE, IN(x), IN_F32(w), IN_F32(bias), RESULT(y), OUT_U8(mask), GATHER, int co,
                                     int depth, int slice_k, int per_sample, int m_total, int y_pitch,
                                     int has_bias, int flags)
 {
@@ -67,7 +71,7 @@ TILED_KERNEL contract_tiled_forward(IN_STATE, IN(x), IN(w), IN(bias), OUT(y), OU
     const tile t = tile_of(co);
     const int m_count = STATE->n * per_sample, k_first = t.slice * slice_k;
     const int k_last = t.m0 < m_count ? k_first + min(slice_k, depth - k_first) : k_first;
-    const int a_k = K_FIRST(VA, t.item), b_n = R_FIRST(VB, BN, t.item);
+    const int a_k = K_FIRST(VA, t);
     place at = place_of(k_first + a_k, GATHERED, 0, 0, 0);
     origin from[A_LOADS];
     a_vec a[A_LOADS];
@@ -81,16 +85,16 @@ TILED_KERNEL contract_tiled_forward(IN_STATE, IN(x), IN(w), IN(bias), OUT(y), OU
         UNROLL for (int i = 0; i < A_LOADS; i++)                                                   \
             a[i] = in ? gather(x, 0, from[i], at, GATHERED) : (a_vec)(0.0f);                       \
         UNROLL for (int i = 0; i < B_LOADS; i++)                                                   \
-            b[i] = filter(w, (k) + B_K(i), k_last, t.n0 + b_n, co);                                \
+            b[i] = filter(w, (k) + B_K(i), k_last, t.n0 + B_N(i), co);                                \
         at = place_next(at, GATHERED, 0, 0);                                                       \
     } while (0)
 #define STASH(stage)                                                                               \
     do {                                                                                           \
-        UNROLL for (int i = 0; i < A_LOADS; i++) if (A_M(i) < BM)                                  \
+        UNROLL for (int i = 0; i < A_LOADS; i++) if (K_IS_IN(VA, M, t, i))                         \
             STASH_BY_COLUMN(VA, as[stage], A_ROW, a_k, A_M(i), a[i]);                              \
-        UNROLL for (int i = 0; i < B_LOADS; i++) if (B_K(i) < BK)                                  \
-            STASH_BY_ROW(VB, bs[stage], B_ROW, B_K(i), b_n, b[i]);                                 \
+        UNROLL for (int i = 0; i < B_LOADS; i++) if (R_IS_IN(VB, N, t, i))                         \
+            STASH_BY_ROW(VB, bs[stage], B_ROW, B_K(i), B_N(i), b[i]);                              \
     } while (0)
-    TILE_SUM(acc, as, bs, t, k_first, k_last);
+    TILE_SUM(acc, k_first, k_last);
     store(y, mask, bias, acc, &t, m_count, m_total, co, y_pitch, has_bias, flags);
 }

@@ -10,7 +10,7 @@
 static DEFINE_ACTIVATE(float, activate)
 
 /* The sum at part[at], valid in line 0. All items of a group call it together. */
-static float sum_slices(__global const real *part, long at, bool there, long step, int slices,
+static float sum_slices(__global const float *part, long at, bool there, long step, int slices,
                         __local float *scratch)
 {
     const int lane = get_local_id(0), line = get_local_id(1);
@@ -30,7 +30,7 @@ static float sum_slices(__global const real *part, long at, bool there, long ste
 /* y = activate(sum + bias), or y += sum. Rows are pixels, `per_sample` a sample; -D POOL: rows come four by
  * four, the windows of a 2 x 2 max-pool, and y's pixels are those. Work-item = (element of y, line). */
 __attribute__((reqd_work_group_size(LANES, LINES, 1))) __kernel void
-contract_tiled_reduce_output(IN_STATE, IN(part), IN(bias), OUT(y), OUT_U8(mask), int rows, int cols, int slices,
+contract_tiled_reduce_output(IN_STATE, IN_F32(part), IN_F32(bias), OUT(y), OUT_U8(mask), int rows, int cols, int slices,
                              int per_sample, int pitch, int has_bias, int flags)
 {
     AT(part);
@@ -62,14 +62,14 @@ contract_tiled_reduce_output(IN_STATE, IN(part), IN(bias), OUT(y), OUT_U8(mask),
 #else
     sum += start;
     if (flags & FLAG_ACCUMULATE)
-        sum += *p;
+        sum += LOAD(p, 0);
 #endif
-    *p = activate(sum, FLOOR_OF(flags));
+    STORE(activate(sum, FLOOR_OF(flags)), p, 0);
 }
 
 /* The last row is the bias gradient, the others are dw as it lies. Work-item = (element, line). */
 __attribute__((reqd_work_group_size(LANES, LINES, 1))) __kernel void
-contract_tiled_reduce_weights(IN(part), OUT(dw), OUT(db), int rows, int cols, int slices, int has_bias)
+contract_tiled_reduce_weights(IN_F32(part), OUT_F32(dw), OUT_F32(db), int rows, int cols, int slices, int has_bias)
 {
     AT(part);
     AT(dw);

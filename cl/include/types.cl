@@ -21,7 +21,8 @@ typedef float real;
 #define AT(x) x += x##_off
 
 /* LOAD(p, i), STORE(value, p, i): element i; LOADN(N, p, i), STOREN(N, value, p, i): the N = 2, 4, 8 or 16
- * elements from i on, at any alignment. p is a __global pointer to real. To nearest, ties to even. */
+ * elements from i on, at any alignment. p is a __global pointer to real. To nearest, ties to even. LOADA, STOREA:
+ * the same at a multiple of the vector's size, which GPUs then read and write at once. */
 #if defined(STORE_F16) || defined(STORE_BF16)
 /* A vector at any element: compilers take vloadN and vstoreN of ushort apart. */
 #define DEFINE_BITS(n) typedef struct __attribute__((packed, aligned(2))) { ushort##n v; } bits##n;
@@ -31,6 +32,8 @@ DEFINE_BITS(8)
 DEFINE_BITS(16)
 #define LOADN(n, p, i) float##n##_of_bits(((__global const bits##n *)((p) + (i)))->v)
 #define STOREN(n, value, p, i) (((__global bits##n *)((p) + (i)))->v = bits_of_float##n(value))
+#define LOADA(n, p, i) float##n##_of_bits(*(__global const ushort##n *)((p) + (i)))
+#define STOREA(n, value, p, i) (*(__global ushort##n *)((p) + (i)) = bits_of_float##n(value))
 #endif
 #if defined(STORE_F16) /* needs no cl_khr_fp16: that is about arithmetic */
 #define LOAD(p, i) vload_half(0, (__global const half *)((p) + (i)))
@@ -77,4 +80,6 @@ DEFINE_STORED(16)
 #define STORE(value, p, i) ((p)[i] = (value))
 #define LOADN(n, p, i) vload##n(0, (p) + (i))
 #define STOREN(n, value, p, i) vstore##n((value), 0, (p) + (i))
+#define LOADA(n, p, i) (*(__global const float##n *)((p) + (i)))
+#define STOREA(n, value, p, i) (*(__global float##n *)((p) + (i)) = (value))
 #endif

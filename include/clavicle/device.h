@@ -82,6 +82,7 @@ struct clv_device_info {
     uint64_t cache_bytes;         /* last-level cache, 0 = not known */
     size_t max_work_group;
     unsigned vector_width;        /* preferred floats per vector (native) */
+    unsigned sub_groups;          /* sizes of sub-groups that kernels may ask for, 4 + 8 + ...; 0 = none */
     const char *unusable;         /* why it cannot be used, NULL = it can */
 };
 

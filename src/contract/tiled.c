@@ -6,7 +6,7 @@
 
 /* An item of 8 x 8 reads a byte of local memory for two operations, one of 4 x 4 for one: `speed`
  * is what a tile may reach, in percent, when it fills the device (docs/gpu.md). Neither side of a
- * tile is longer than the number of its items. */
+ * tile is longer than the number of its items. Those with a bk of CLV_TILED_DIRECT need no local memory. */
 static const struct tile {
     int bm, bn, bk, tm, tn, speed;
 } tiles[] = {
@@ -14,7 +14,9 @@ static const struct tile {
     {64, 64, 8, 8, 8, 86},     {128, 64, 16, 8, 4, 84}, {128, 32, 16, 8, 4, 82},
     {128, 32, 8, 8, 4, 80},    {64, 64, 16, 8, 4, 80},  {64, 32, 16, 4, 4, 62},
     {32, 64, 16, 4, 4, 62},    {32, 32, 16, 4, 4, 55},  {16, 64, 16, 4, 4, 50},
-    {32, 32, 8, 4, 4, 50},     {32, 32, 8, 8, 4, 40},
+    {32, 32, 8, 4, 4, 50},     {32, 32, 8, 8, 4, 40},  {64, 64, 4, 8, 4, 50},
+    {64, 32, 4, 8, 4, 48},     {32, 64, 4, 4, 4, 40},  {32, 32, 4, 4, 4, 38},
+    {32, 32, 4, 8, 4, 36},
 };
 
 enum {
@@ -48,9 +50,25 @@ static void params_of(const struct tile *t, int slices, int param[CLV_CHOICE_PAR
 
 bool clv_tiled_fits(const struct clv_caps *caps, const int *param)
 {
+    return (size_t)clv_tiled_items(param) <= caps->max_work_group &&
+           (clv_tiled_is_direct(param) ||
+            (caps->features & CLV_FEAT_LOCAL && clv_tiled_local_bytes(param) <= caps->local_bytes));
+}
+
+uint64_t clv_tiled_local_bytes(const int *param)
+{
     const int row = param[CLV_TILED_BM] + 4 + param[CLV_TILED_BN] + 4;
-    const uint64_t bytes = sizeof(float) * 2 * (uint64_t)(param[CLV_TILED_BK] * row);
-    return (size_t)clv_tiled_items(param) <= caps->max_work_group && bytes <= caps->local_bytes;
+    return clv_tiled_is_direct(param) ? 0 : sizeof(float) * 2 * (uint64_t)(param[CLV_TILED_BK] * row);
+}
+
+/* The widest that a row of items consists of: more than 16 would have less to share out. */
+int clv_tiled_lanes(const struct clv_caps *caps, const int *param)
+{
+    const int row = param[CLV_TILED_BN] / param[CLV_TILED_TN];
+    for (int lanes = 16; lanes > 1 && clv_tiled_is_direct(param); lanes /= 2)
+        if (caps->sub_groups & (unsigned)lanes && row % lanes == 0)
+            return lanes;
+    return 1;
 }
 
 static bool fits(const struct clv_caps *caps, const struct tile *t)
@@ -67,7 +85,8 @@ bool clv_tiled_smaller(const struct clv_caps *caps, const int *param, int ret[CL
         int other[CLV_CHOICE_PARAMS];
         params_of(&tiles[i], param[CLV_TILED_SLICES], other);
         if (tiles[i].speed <= best || !clv_tiled_fits(caps, other) ||
-            2 * clv_tiled_items(other) > clv_tiled_items(param))
+            2 * clv_tiled_items(other) > clv_tiled_items(param) ||
+            clv_tiled_is_direct(other) != clv_tiled_is_direct(param))
             continue;
         best = tiles[i].speed;
         memcpy(ret, other, sizeof other);
@@ -129,6 +148,12 @@ static void defaults(const struct clv_caps *caps, const struct clv_conv *c,
         params_of(best, slices_of(&s, best), param);
 }
 
+/* Beside local memory those without it are worth timing where sub-groups share operands out. */
+static bool may_be_direct(const struct clv_caps *caps)
+{
+    return !(caps->features & CLV_FEAT_LOCAL) || caps->sub_groups;
+}
+
 static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
                       enum clv_product product, int batch, int (*param)[CLV_CHOICE_PARAMS], int max)
 {
@@ -137,7 +162,8 @@ static int candidates(const struct clv_caps *caps, const struct clv_conv *c,
     for (size_t i = 0; i < CLV_COUNT(tiles); i++) {
         const int slices = slices_of(&s, &tiles[i]);
         const int tried[] = {slices, slices * 4, slices / 4};
-        for (size_t j = 0; j < CLV_COUNT(tried) && n < max && fits(caps, &tiles[i]); j++)
+        const bool try_it = fits(caps, &tiles[i]) && (tiles[i].bk != CLV_TILED_DIRECT || may_be_direct(caps));
+        for (size_t j = 0; j < CLV_COUNT(tried) && n < max && try_it; j++)
             if (tried[j] >= 1 && tried[j] <= CLV_MIN(clv_div_up(s.k, CLV_TILED_STEP), MAX_SLICES))
                 params_of(&tiles[i], tried[j], param[n++]);
     }
@@ -148,6 +174,7 @@ const struct clv_schedule clv_schedule_tiled = {
     .name = "tiled",
     .params = {"bm", "bn", "bk", "tm", "tn", "slices"},
     .supports = supports,
+    .stores16 = clv_contract_takes_all,
     .pools = pools,
     .defaults = defaults,
     .candidates = candidates,

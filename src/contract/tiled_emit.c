@@ -21,6 +21,7 @@ struct launch {
     int64_t m, n; /* rows and columns of C */
     int slices;
     struct widths widths;
+    bool along_k; /* A lies along K in memory */
     const struct clv_source *source;
     const char *name, *extra; /* options besides the tile's */
     const struct clv_arg *args;
@@ -49,10 +50,16 @@ static void flatten(struct clv_conv *c, int batch)
 
 static const char *options_of(struct clv_emit *e, const struct launch *l, const int *param)
 {
-    return clv_emit_options(e, "-DBK=%d -DBM=%d -DBN=%d -DTM=%d -DTN=%d -DVA=%d -DVB=%d -DVC=%d%s",
-                            param[CLV_TILED_BK], param[CLV_TILED_BM], param[CLV_TILED_BN],
-                            param[CLV_TILED_TM], param[CLV_TILED_TN], l->widths.a, l->widths.b,
-                            l->widths.c, l->extra);
+    const bool direct = clv_tiled_is_direct(param);
+    const int lanes = clv_tiled_lanes(e->caps, param);
+    const int step = direct && l->along_k ? l->widths.a : param[CLV_TILED_BK];
+    const char *share = lanes > 1 ? clv_emit_options(e, " -DLANES=%d", lanes) : "";
+    if (!share)
+        return NULL;
+    return clv_emit_options(e, "-DBK=%d -DBM=%d -DBN=%d -DTM=%d -DTN=%d -DVA=%d -DVB=%d -DVC=%d%s%s%s",
+                            step, param[CLV_TILED_BM], param[CLV_TILED_BN], param[CLV_TILED_TM],
+                            param[CLV_TILED_TN], l->widths.a, l->widths.b, l->widths.c,
+                            direct ? " -DDIRECT" : "", share, l->extra);
 }
 
 /* The tile number along dimension 0, which no driver limits to 65535 groups. */
@@ -225,6 +232,7 @@ enum clv_err clv_tiled_forward(struct clv_emit *e, const struct clv_contract *p,
         .n = c.co,
         .slices = cut.slices,
         .widths = {width(c.ci, x_pitch), width(c.co, 0), width(c.co, part ? 0 : end.y_pitch)},
+        .along_k = true,
         .source = &clv_cl_contract_tiled_forward,
         .name = "contract_tiled_forward",
         .extra = extra,
@@ -302,6 +310,7 @@ static enum clv_err emit_phase(struct clv_emit *e, const struct clv_contract *p,
                              .n = c->ci,
                              .slices = cut->slices,
                              .widths = {along_k, along_k, width(c->ci, part ? 0 : x_pitch)},
+                             .along_k = true,
                              .source = &clv_cl_contract_tiled_data,
                              .name = "contract_tiled_data",
                              .extra = extra,

@@ -194,6 +194,7 @@ void clv_caps_apply(const struct clv_caps_mask *mask, struct clv_device_info *in
         .units = info->units,
         .vector_width = info->vector_width,
         .max_work_group = info->max_work_group,
+        .sub_groups = info->features & CLV_FEAT_SUBGROUPS ? info->sub_groups : 0,
         .local_bytes = info->local_bytes,
         .max_alloc = info->max_alloc,
         .global_bytes = info->global_bytes,

@@ -19,6 +19,7 @@ struct clv_caps {
     unsigned units;
     unsigned vector_width;    /* floats in a register: 4, 8 or 16 on CPUs */
     size_t max_work_group;
+    unsigned sub_groups;      /* sizes of sub-groups that kernels may ask for, 4 + 8 + ...; 0 = none */
     uint64_t local_bytes, max_alloc, global_bytes;
     enum clv_unit unit;       /* the matrix unit to use, where precision allows one */
     unsigned unit_gain;       /* its products in a second, of float's, percent */

@@ -10,6 +10,8 @@
 
 /* CL_DEVICE_MAX_NUM_SUB_GROUPS, from OpenCL 2.1 on; the headers are used at level 1.2. */
 enum { DEVICE_MAX_NUM_SUB_GROUPS = 0x105C };
+/* CL_DEVICE_SUB_GROUP_SIZES_INTEL, of cl_intel_required_subgroup_size. */
+enum { DEVICE_SUB_GROUP_SIZES = 0x4108 };
 
 static const char *const interesting_extensions[] = {
     "cl_khr_fp16",
@@ -164,6 +166,20 @@ static uint32_t device_features(cl_device_id id, const struct clv_device_info *i
     return f;
 }
 
+/* Sizes are powers of two: their sum says which. Asking for one takes both extensions. */
+static unsigned sub_group_sizes(cl_device_id id, const struct clv_device_info *info)
+{
+    size_t size[16], bytes = 0;
+    unsigned sizes = 0;
+    if (!has_word(info->extensions, "cl_intel_subgroups") ||
+        !has_word(info->extensions, "cl_intel_required_subgroup_size") ||
+        clGetDeviceInfo(id, DEVICE_SUB_GROUP_SIZES, sizeof(size), size, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof(*size); i++)
+        sizes |= size[i] && !(size[i] & (size[i] - 1)) && size[i] <= 128 ? (unsigned)size[i] : 0;
+    return sizes;
+}
+
 /* Mesa 22's rusticl says 1024 of the device, and of every kernel the width of a sub-group, which is 32 on
  * llvmpipe: plans need what kernels may have. */
 static size_t group_limit(cl_device_id id, const struct clv_device_info *info)
@@ -219,6 +235,7 @@ enum clv_err clv_device_describe(struct clv_arena *arena, cl_platform_id platfor
     }
     info->type = device_type(id, info);
     info->features = device_features(id, info);
+    info->sub_groups = sub_group_sizes(id, info);
     info->units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
     info->global_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
