@@ -6,6 +6,7 @@
 enum {
     MAX_VECTOR = 16,
     CPU_CHUNK = 16384, /* elements of a CPU item: 64 KiB, enough to hide the item's start */
+    GPU_VECTOR = 4,    /* elements of a GPU item: 16 bytes of floats, the most that an instruction moves */
     GPU_GROUP = 256,
 };
 
@@ -24,20 +25,28 @@ bool clv_launch_simple(const struct clv_caps *caps, const struct clv_node *node,
     return true;
 }
 
-/* The widest vector that divides a row, so that no kernel has a remainder. */
-static int vector_for(bool wide, int64_t row)
+/* The widest vector of at most `most` elements that divides a row, so that no kernel has a remainder. */
+static int vector_for(int most, int64_t row)
 {
-    int v = wide ? MAX_VECTOR : 1;
+    int v = most;
     while (row % v)
         v /= 2;
     return v;
 }
 
-static void set_groups(struct clv_launch *l, const struct clv_emit *e, bool wide, bool dense)
+/* Whether vectors of a GPU lie at multiples of their size: other ones are read and written element by element. */
+static bool is_aligned(struct clv_tensor *const *t, int n, bool dense)
+{
+    bool aligned = true;
+    for (int i = 0; i < n; i++)
+        aligned = aligned && (dense || t[i]->pitch % GPU_VECTOR == 0) && clv_tensor_at(t[i]) % GPU_VECTOR == 0;
+    return aligned;
+}
+
+static void set_groups(struct clv_launch *l, const struct clv_emit *e, bool wide, const char *what)
 {
     l->local = wide ? 1 : CLV_MIN((size_t)GPU_GROUP, e->caps->max_work_group);
-    snprintf(l->options, sizeof l->options, "%s%s-DV=%d", dense ? "-DDENSE " : "",
-             wide ? "-DGROUP=1 " : "", l->vector);
+    snprintf(l->options, sizeof l->options, "%s%s-DV=%d", what, wide ? "-DGROUP=1 " : "", l->vector);
 }
 
 struct clv_launch clv_launch_map(const struct clv_emit *e, bool wide, struct clv_tensor *const *t,
@@ -49,21 +58,22 @@ struct clv_launch clv_launch_map(const struct clv_emit *e, bool wide, struct clv
         dense = dense && t[i]->pitch == t[i]->c;
     struct clv_launch l = {.per_sample = (uint32_t)clv_shape_count(shape)};
     l.c = dense ? l.per_sample : (uint32_t)shape.c;
-    l.vector = vector_for(wide, l.c);
-    l.chunk = wide ? CPU_CHUNK : 1;
+    const bool aligned = e->caps->gpu_path && !wide && is_aligned(t, n, dense);
+    l.vector = vector_for(wide ? MAX_VECTOR : aligned ? GPU_VECTOR : 1, l.c);
+    l.chunk = wide ? CPU_CHUNK : (uint32_t)l.vector;
     l.global = (size_t)clv_div_up((int64_t)e->batch * l.per_sample, l.chunk);
-    set_groups(&l, e, wide, dense);
+    set_groups(&l, e, wide, dense ? aligned ? "-DDENSE -DALIGNED " : "-DDENSE " : aligned ? "-DALIGNED " : "");
     return l;
 }
 
 struct clv_launch clv_launch_cells(const struct clv_emit *e, bool wide, struct clv_shape shape)
 {
     struct clv_launch l = {.per_sample = (uint32_t)clv_shape_count(shape), .c = (uint32_t)shape.c};
-    l.vector = vector_for(wide, shape.c);
+    l.vector = vector_for(wide ? MAX_VECTOR : 1, shape.c);
     const int64_t per_row = (int64_t)shape.w * (shape.c / l.vector);
     l.chunk = wide ? (uint32_t)per_row : 1;
     l.global = (size_t)((int64_t)e->batch * shape.h * clv_div_up(per_row, l.chunk));
-    set_groups(&l, e, wide, false);
+    set_groups(&l, e, wide, "");
     return l;
 }
 
@@ -78,7 +88,7 @@ struct clv_launch clv_launch_pixel(const struct clv_emit *e, bool wide, int c)
 struct clv_launch clv_launch_items(const struct clv_emit *e, int64_t items)
 {
     struct clv_launch l = {.vector = 1, .chunk = 1, .global = (size_t)items};
-    set_groups(&l, e, false, false);
+    set_groups(&l, e, false, "");
     return l;
 }
 

@@ -17,12 +17,13 @@ struct clv_launch {
     uint32_t per_sample, c;  /* elements; c: of a pixel (of a sample when dense) */
     uint32_t chunk;          /* elements (map) or cells (cells) of one item */
     size_t global, local;
-    char options[32];        /* "-DDENSE -DGROUP=1 -DV=16" */
+    char options[48];        /* "-DDENSE -DGROUP=1 -DV=16" */
 };
 
 /* The CPU variants: few items with wide vectors. */
 bool clv_launch_wide(const struct clv_caps *caps, const struct clv_node *node, enum clv_pass pass);
-/* The "simple" variants: one item per element, which is what a GPU wants. */
+/* The "simple" variants, which are a GPU's: one item for each element, or, on the GPU path, for each four of them
+ * where they lie aligned. */
 bool clv_launch_simple(const struct clv_caps *caps, const struct clv_node *node, enum clv_pass pass);
 
 /* Elementwise over `n` tensors of one shape (cl/include/map.cl). */
