@@ -162,18 +162,20 @@ static void expect_right(const char *mask)
 Test(race, candidates_of_a_cpu_are_right) { expect_right(NULL); }
 Test(race, candidates_of_a_gpu_are_right) { expect_right(caps); }
 
-/* Which are no small problem's default; with and without slices, channels in vectors of four or one. */
+/* Which are no small problem's default; with and without slices, channels in vectors of four or one, and edges just past
+ * the tiles of 128. */
 Test(race, large_tiles_of_a_gpu_are_right)
 {
+    static const struct {
+        int ci, co;
+    } channels[CLV_PRODUCTS] = {[CLV_PRODUCT_FORWARD] = {8, 132}, [CLV_PRODUCT_DATA] = {132, 8}, [CLV_PRODUCT_WEIGHTS] = {15, 129}};
     struct tune_rig t;
     tune_open(&t, NULL, "gpu");
     for (int product = 0; product < CLV_PRODUCTS; product++) {
         struct clv_problem p = problem((enum clv_product)product, product != CLV_PRODUCT_DATA,
                                        product == CLV_PRODUCT_FORWARD ? CLV_ACT_RELU : CLV_ACT_LINEAR);
-        if (product != CLV_PRODUCT_WEIGHTS) {
-            p.conv.ci = 8;
-            p.conv.co = 36;
-        }
+        p.conv.ci = channels[product].ci;
+        p.conv.co = channels[product].co;
         expect_candidates_right(&t, &p, true);
     }
     rig_close(&t.r);
