@@ -10,6 +10,7 @@
  *     dense units=$classes activation=softmax
  *
  * A line takes the line before as its input unless from= names others. The last line is the output.
+ * `block NAME PARAMETER ...` to `end` makes a layer of layers, `repeat N` to `end` runs lines N times.
  * The grammar is in docs/model-language.md. */
 #ifndef CLAVICLE_MODEL_H
 #define CLAVICLE_MODEL_H
@@ -30,7 +31,7 @@ CLV_API CLV_CHECK enum clv_err clv_model_parse(struct clv_context *ctx, const ch
                                                const struct clv_variable *variables,
                                                size_t n_variables, struct clv_graph **ret);
 
-/* A built-in name ("tutorial-cnn", "lenet", "mlp"), or the path of a model file. A name is looked for
+/* A built-in name ("tutorial-cnn", "lenet", "resnet18", ...), or the path of a model file. A name is looked for
  * as $CLAVICLE_MODEL_DIR/NAME.model first, then among the built-in models, which are compiled in,
  * then as a path; with a '/' in it, it is a path. CLV_ERR_MODEL: a name that is none of these (with
  * the list of names), or a fault in the text; CLV_ERR_IO: the file cannot be read. */

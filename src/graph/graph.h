@@ -66,21 +66,22 @@ struct clv_node {
     bool live;                   /* the graph's output depends on it; known once that is declared */
 };
 
-/* Nodes of a graph; bytes of a layer's text and of a given name. */
-enum { CLV_MAX_NODES = 10000, CLV_LINE_MAX = 4096, CLV_NAME_MAX = 64 };
+/* Nodes of a graph; bytes of a layer's text, of a part of a given name, of a given name with its scopes. */
+enum { CLV_MAX_NODES = 10000, CLV_LINE_MAX = 4096, CLV_NAME_MAX = 64, CLV_FULL_NAME_MAX = 128 };
 
 struct clv_graph {
     struct clv_context *ctx;
     struct clv_arena arena;
     struct clv_node **nodes;
     int n_nodes, cap_nodes;
+    const char *scope;           /* begins the names of the nodes that are added: "stage1/"; NULL: none */
     struct clv_node *input, *output;
     struct clv_node dead;        /* what builders return after a fault; not in nodes */
     struct clv_error err;        /* sticky: the first fault of building; err.at counts in `options` */
 };
 
 /* Appends a node; text is the options part. name may be NULL: then it is OP_N, N counting the
- * layers of that op. On a failed graph, or on a fault (which becomes the graph's error), returns the
+ * layers of that op in the graph's scope, which stands before either. On a failed graph, or on a fault (which becomes the graph's error), returns the
  * graph's dead node; NULL only when g is NULL. activation=X, taken out of the options, appends a
  * second node NAME_X and returns that. */
 struct clv_node *clv_graph_add(struct clv_graph *g, const char *op, const char *name,
@@ -94,8 +95,11 @@ struct clv_line {
 /* Error CLV_ERR_MODEL, with err->at. */
 CLV_CHECK enum clv_err clv_line_split(const char *text, struct clv_line *ret, struct clv_error *err);
 
-/* Whether the name is a legal node name: [A-Za-z_][A-Za-z0-9_-]*, at most 64 bytes, not "_". */
+/* Whether the name is a legal node name: [A-Za-z_][A-Za-z0-9_-]*, at most 64 bytes, not "_"; behind scopes, as
+ * "stage1/repeat_1/2/conv2d_1", whose later parts may begin with a digit. */
 bool clv_name_valid(const char *name);
+/* Whether the name stands in the scope itself ("" or "stage1/"), not in one within it. */
+bool clv_name_in_scope(const char *name, const char *scope);
 
 /* For infer(): declares a weight (CLV_ERR_MODEL when a dimension is not positive or too large). */
 CLV_CHECK enum clv_err clv_node_add_weight(struct clv_graph *g, struct clv_node *node,

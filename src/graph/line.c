@@ -11,9 +11,22 @@ static const char blanks[] = " \t\r\n";
 bool clv_name_valid(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    const size_t n = strlen(name);
-    return n && n <= CLV_NAME_MAX && strcmp(name, "_") && strchr(letters, name[0]) &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-") == n;
+    const char *part = name;
+    for (;; part++) {
+        const size_t n = strspn(part, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-");
+        if (!n || n > CLV_NAME_MAX || part[0] == '-' || (part == name && !strchr(letters, part[0])))
+            return false;
+        part += n;
+        if (*part != '/')
+            break;
+    }
+    return !*part && strcmp(name, "_");
+}
+
+bool clv_name_in_scope(const char *name, const char *scope)
+{
+    const size_t n = strlen(scope);
+    return !strncmp(name, scope, n) && !strchr(name + n, '/');
 }
 
 static enum clv_err fail_at(struct clv_error *err, const char *text, const char *where,

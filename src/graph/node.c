@@ -62,15 +62,18 @@ static enum clv_err fail_unknown_activation(struct clv_graph *g, const struct cl
     return e;
 }
 
-/* Given, or OP_N: N counts the layers of the op, named ones too, so that naming a layer changes no
+/* Given, or OP_N: N counts the layers of the op in the scope, named ones too, so that naming a layer changes no
  * other layer's name. Activations by option have their producer's name instead. */
 static enum clv_err set_name(struct clv_graph *g, struct clv_node *node, const char *name)
 {
+    const char *scope = g->scope ? g->scope : "";
     int n = 1;
-    for (int i = 0; !name && i < g->n_nodes; i++)
-        n += g->nodes[i]->op == node->op && !g->nodes[i]->by_option;
+    for (int i = 0; !name && i < g->n_nodes; i++) {
+        const struct clv_node *x = g->nodes[i];
+        n += x->op == node->op && !x->by_option && clv_name_in_scope(x->name, scope);
+    }
     node->name = name ? clv_arena_strdup(&g->arena, name)
-                      : clv_arena_printf(&g->arena, "%s_%d", node->op->name, n);
+                      : clv_arena_printf(&g->arena, "%s%s_%d", scope, node->op->name, n);
     if (!node->name)
         return clv_fail_nomem(&g->err, "a layer's name");
     node->name_hash = clv_hash64_str(node->name);
@@ -259,6 +262,12 @@ struct clv_node *clv_graph_add(struct clv_graph *g, const char *op_name, const c
         (void)clv_fail(&g->err, CLV_ERR_MODEL,
                        "'%.64s' is no name: a letter or _, then at most 63 letters, digits, _ or -",
                        name);
+    if (g->err.code)
+        return &g->dead;
+    if (name && g->scope && !(name = clv_arena_printf(&g->arena, "%s%s", g->scope, name)))
+        (void)clv_fail_nomem(&g->err, "a layer's name");
+    else if (name && strlen(name) > CLV_FULL_NAME_MAX)
+        (void)clv_fail(&g->err, CLV_ERR_MODEL, "the name '%s' is longer than %d bytes", name, CLV_FULL_NAME_MAX);
     if (g->err.code)
         return &g->dead;
     if (add_one(g, op, name, in, n_in, options, &act, &node))

@@ -45,6 +45,7 @@ static const char *line_name(const struct clv_graph *g, const struct clv_node *n
 static bool needs_name(const struct clv_node *node, int n)
 {
     char name[CLV_NAME_MAX + 16];
+    /* A layer of a block is printed by its full name, without the block. */
     snprintf(name, sizeof(name), "%s_%d", node->op->name, n);
     return strcmp(name, node->name) != 0;
 }
@@ -68,7 +69,7 @@ void clv_graph_print_model(const struct clv_graph *g, struct clv_str *out)
             continue;
         int n = 1;
         for (int k = 0; k < i; k++)
-            n += g->nodes[k]->op == node->op && !is_folded(g, g->nodes[k]);
+            n += g->nodes[k]->op == node->op && !is_folded(g, g->nodes[k]) && clv_name_in_scope(g->nodes[k]->name, "");
         if (needs_name(node, n))
             clv_str_addf(out, "%s = ", node->name);
         clv_str_add(out, node->op->name);

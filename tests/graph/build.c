@@ -135,6 +135,9 @@ Test(build, faults_of_names)
     cr_expect_not(clv_name_valid(name));
     name[64] = '\0';
     cr_expect(clv_name_valid(name));
+    cr_expect(clv_name_valid("stage1/2/conv2d_1"));
+    cr_expect_not(clv_name_valid("stage1/"));
+    cr_expect_not(clv_name_valid("1/stage"));
     struct clv_node *x = clv_input(g, 1, 1, 1);
     x = clv_layer(g, x, "%s = relu activation=relu", name);
     cr_expect_eq(strlen(clv_node_name(x)), 69, "what is made of a legal name is legal");

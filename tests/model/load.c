@@ -61,18 +61,24 @@ Test(load, builtin_models)
         const char *name;
         int input[3], classes;
         uint64_t parameters;
+        const char *last;
     } models[] = {
         /* Keras' count: 896 + 18496 + 73856 + 147584 + 18875392 + 2050. */
-        {"tutorial-cnn", {224, 224, 3}, 2, 19118274},
-        {"lenet", {28, 28, 1}, 10, 61706},
-        {"mlp", {28, 28, 1}, 10, 118282},
+        {"tutorial-cnn", {224, 224, 3}, 2, 19118274, "dense_2_softmax"},
+        {"lenet", {28, 28, 1}, 10, 61706, "dense_3_softmax"},
+        {"mlp", {28, 28, 1}, 10, 118282, "dense_3_softmax"},
+        /* torchvision's counts for 1000 classes. */
+        {"resnet18", {224, 224, 3}, 1000, 11689512, "dense_1_softmax"},
+        {"resnet18-28", {28, 28, 3}, 2, 11169858, "dense_1_softmax"},
+        {"resnet50", {224, 224, 3}, 1000, 25557032, "dense_1_softmax"},
+        {"vgg16", {224, 224, 3}, 1000, 138357544, "dense_3_softmax"},
     };
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
         cr_assert_str_eq(clv_model_builtin(i), models[i].name);
         struct clv_graph *g = load(models[i].name);
         expect_shape(g->input, models[i].input[0], models[i].input[1], models[i].input[2]);
         expect_shape(g->output, 1, 1, models[i].classes);
-        cr_expect_str_eq(clv_node_name(g->output), i == 0 ? "dense_2_softmax" : "dense_3_softmax");
+        cr_expect_str_eq(clv_node_name(g->output), models[i].last);
         cr_expect_eq(clv_graph_parameters(g), models[i].parameters, "%s: %llu", models[i].name,
                      (unsigned long long)clv_graph_parameters(g));
         clv_graph_destroy(&g);
@@ -116,7 +122,7 @@ Test(load, own_models_come_first)
     free(write_model("bad.model", bad, strlen(bad)));
     expect_fault("mine", CLV_ERR_MODEL,
                  "mine: no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16");
     setenv("CLAVICLE_MODEL_DIR", dir, 1);
     static const char *const names[] = {"mine", "mlp"};
     for (size_t i = 0; i < 2; i++) {
@@ -153,8 +159,8 @@ Test(load, paths)
                  "cannot read ./no-such-file: No such file or directory");
     expect_fault("lenett", CLV_ERR_MODEL,
                  "lenett: no built-in model and no file has this name; did you mean lenet?; the "
-                 "built-in models are tutorial-cnn, lenet, mlp");
+                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16");
     expect_fault("", CLV_ERR_MODEL,
                  ": no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16");
 }

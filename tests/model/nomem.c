@@ -59,6 +59,7 @@ void __wrap_free(void *p)
 /* Branches, activations, variables, enough layers for the arrays to grow. */
 static const char text[] = "let a = 4\ninput $a $a 2\nskip = relu activation=tanh\nrelu\n"
                            "add from=skip,_\nx = dropout 0.5\ny = maxpool2d 2 strides=1\n"
+                           "block b n m=2\n add from=in,_\n repeat $n\n  z = relu\n end\nend\nb 2\n"
                            "conv2d 3 2 l2=0.01\nflatten\ndense 4 activation=softmax\n";
 
 static char *long_model(void)

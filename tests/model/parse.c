@@ -250,6 +250,114 @@ Test(parse, columns_are_those_of_the_file)
     EXPECT_FAULTS(faults);
 }
 
+/* ---- blocks and repeats ---- */
+
+/* x: two parameters. y: a use within, what it reads, two inputs. */
+#define X "block x units kind=relu\n dense $units activation=$kind\nend\n"
+#define Y "block y n\n a = x $n tanh\n add from=a,in2\nend\n"
+
+Test(parse, blocks)
+{
+    expect_graph(X IN "flatten\nx 3\nz = x kind=tanh units=4\ndense 5\nx 6 linear from=z\ndense 7",
+                 "input height=4 width=4 channels=2\nflatten\n"
+                 "x_1/dense_1 = dense units=3 activation=relu\n"
+                 "z/dense_1 = dense units=4 activation=tanh\n"
+                 "dense units=5\n"
+                 "x_3/dense_1 = dense units=6 from=z/dense_1\n"
+                 "dense units=7\n");
+    /* What a use puts out has its name, and layers within can be reached by their place. */
+    expect_graph(X Y IN "s = flatten\nd = dense 5\ny 5 from=s,d\ndense 5 from=y_1/a\nadd from=_,y_1",
+                 "input height=4 width=4 channels=2\ns = flatten\nd = dense units=5\n"
+                 "y_1/a/dense_1 = dense units=5 activation=tanh from=s\n"
+                 "y_1/add_1 = add from=y_1/a/dense_1,d\n"
+                 "dense units=5 from=y_1/a/dense_1\n"
+                 "add from=dense_2,y_1/add_1\n");
+    /* Parameters hide variables; defaults may hold variables. A block of nothing hands on. */
+    expect_graph("let a = 3\nlet b = 4\nblock e\nend\nblock x a c=$b\n dense $a\n dense $c\nend\n" IN "e\nx 5",
+                 "input height=4 width=4 channels=2\nx_1/dense_1 = dense units=5\nx_1/dense_2 = dense units=4\n");
+}
+
+Test(parse, repeats)
+{
+    expect_graph(IN "skip = relu\nrepeat 2\n a = relu\n add from=in,skip\nend\nr = repeat 1\n tanh\nend\n"
+                    "repeat 0\n relu\nend\nadd from=r,repeat_1/1/a",
+                 "input height=4 width=4 channels=2\nskip = relu\n"
+                 "repeat_1/1/a = relu\nrepeat_1/1/add_1 = add from=skip,skip\n"
+                 "repeat_1/2/a = relu\nrepeat_1/2/add_1 = add from=repeat_1/1/add_1,skip\n"
+                 "r/1/tanh_1 = tanh\nadd from=r/1/tanh_1,repeat_1/1/a\n");
+    /* A name of the round hides that around it; a repeat in a block knows the parameters. */
+    expect_graph("block b n\n a = dense $n\n repeat $n\n  a = dense $n\n  add from=a,in\n end\nend\n" IN "b 1",
+                 "input height=4 width=4 channels=2\nb_1/a = dense units=1\n"
+                 "b_1/repeat_1/1/a = dense units=1\nb_1/repeat_1/1/add_1 = add from=b_1/repeat_1/1/a,b_1/a\n");
+}
+
+Test(parse, recursion_and_endless_repeats_are_refused)
+{
+    static const struct fault faults[] = {
+        {IN "block a\n relu\n a\nend\na", "m:4:2: block a would run itself without end (in block a from line 6)"},
+        {IN "block a\n b\nend\nblock b\n repeat 1\n a\n end\nend\na",
+         "m:7:2: block a would run itself without end by way of b (in round 1 of line 6, block b from line 3, block a from "
+         "line 10)"},
+        {IN "repeat 10000\nend", "m:2:1: blocks and repeats are run more than 10000 times"},
+        {IN "repeat 99\n repeat 101\n end\nend\nrelu",
+         "m:3:2: blocks and repeats are run more than 10000 times (in round 98 of line 2)"},
+        {IN "repeat 9000\n relu activation=relu\nend", "m:3:2: a graph has at most 10000 layers (in round 5000 of line 2)"},
+        {IN "repeat 10001\nend", "m:2:8: a repeat is written: repeat N, with N in 0..10000"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+Test(parse, faults_of_blocks)
+{
+    static const struct fault faults[] = {
+        {"block", "m:1:1: this block has no 'end'"},
+        {IN " x = repeat 3", "m:2:2: this repeat has no 'end'"},
+        {IN "end", "m:2:1: 'end' without a block or repeat above"},
+        {"repeat 1\nblock a\nend\nend", "m:2:1: a block stands by itself: line 1 has no 'end' yet"},
+        {"x = block a\nend", "m:1:5: nothing may stand before 'block'"},
+        {"block a\nend a", "m:2:4: nothing may stand behind 'end'"},
+        {"block\nend", "m:1:6: a block begins with: block NAME PARAMETER PARAMETER=DEFAULT ..."},
+        {"block a/b\nend", "m:1:7: 'a/b' is no name: a letter or _, then at most 63 letters, digits, _ or -"},
+        {"block relu\nend", "m:1:7: relu is a layer: give the block another name"},
+        {"block let\nend", "m:1:7: 'let' is a word of the language, no name"},
+        {"block a\nend\nblock a\nend", "m:3:7: the block a is there already"},
+        {"block a b 1c\nend", "m:1:11: '1c' is no parameter: write NAME, or NAME=DEFAULT"},
+        {"block a b b=1\nend", "m:1:11: parameter b stands there twice"},
+        {"block a from\nend", "m:1:9: 'from' is a word of the language, no parameter"},
+        {"block a\n let b = 1\nend\n" IN "a", "m:2:2: 'let' stands outside of blocks and repeats (in block a from line 5)"},
+        {IN "repeat x\nend", "m:2:8: a repeat is written: repeat N, with N in 0..10000"},
+        {IN "repeat 1 2\nend", "m:2:10: one number only may follow 'repeat'"},
+        {X "x 1", "m:2:2: a model begins with its input: input HEIGHT WIDTH CHANNELS (in block x from line 4)"},
+        {X IN "x", "m:5:1: block x: parameter units is missing"},
+        {X IN "x 1 2 3", "m:5:7: block x: '3' is one value too many"},
+        {X IN "x 1 units=2", "m:5:5: block x: parameter units is given twice"},
+        {X IN "x unit=1", "m:5:3: block x: unknown parameter 'unit'; did you mean units?; the parameters are units, kind"},
+        {X IN "u = x 1\nu = relu", "m:6:1: the name 'u' is taken by a block or repeat above"},
+        {X IN "u = relu\nu = x 1", "m:6:1: the name 'u' is taken by an earlier layer"},
+        {X IN "x $n", "m:5:3: unknown variable $n; set it in a line above: let n = 3"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+/* Names mean what stands in the same block; messages say how its line came to run. */
+Test(parse, faults_inside_of_blocks)
+{
+    static const struct fault faults[] = {
+        {X Y IN "flatten\ny 5", "m:6:13: from=in2: 1 input is given (in block y from line 10)"},
+        {X Y IN "y -1\nflatten",
+         "m:2:8: y_1/a/dense_1: units=-1 is out of range; it must be INT, 1..16777216 (in block x from line 5, block y from "
+         "line 9)"},
+        {"block a\n add from=_,skip\nend\n" IN "skip = relu\nrepeat 2\n relu\n a\nend",
+         "m:2:13: from=: no layer above is named 'skip' (in block a from line 8, round 1 of line 6)"},
+        {"block a\n skip = relu\n add from=_,skap\nend\n" IN "a",
+         "m:3:13: from=: no layer above is named 'skap'; did you mean skip? (in block a from line 6)"},
+        {"block a\n in = relu\nend\n" IN "a", "m:2:2: 'in' is a word of the language, no name (in block a from line 5)"},
+        {"block a b\n relu $c\nend\n" IN "a 1",
+         "m:2:7: unknown variable $c; did you mean $b?; set it in a line above: let c = 3 (in block a from line 5)"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
 /* `n` times the line behind a head, with a tail; malloc'ed. A # in it becomes the number. */
 static char *many(const char *head, const char *line, size_t n, const char *tail)
 {

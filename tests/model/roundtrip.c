@@ -115,9 +115,16 @@ static char *random_model(struct clv_rng *r)
     struct clv_str s = {0};
     const int n = 1 + (int)clv_rng_below(r, 30);
     clv_str_add(&s, "let c = 2\nn0 = input 4 4 $c\n");
+    const bool block = clv_rng_below(r, 2) == 0;
+    if (block)
+        clv_str_add(&s, "block b act=relu\n repeat 2\n  a = relu\n  add from=in,a activation=$act\n end\nend\n");
     for (int i = 1; i <= n; i++) {
         const int a = (int)clv_rng_below(r, (uint32_t)i), b = (int)clv_rng_below(r, (uint32_t)i);
         clv_str_addf(&s, "n%d = ", i);
+        if (block && clv_rng_below(r, 4) == 0) {
+            clv_str_addf(&s, "b from=n%d\n", a);
+            continue;
+        }
         if (clv_rng_below(r, 4) == 0)
             clv_str_addf(&s, "add from=n%d,n%d", a, b);
         else
@@ -201,6 +208,11 @@ static void mutate(struct clv_rng *r, struct clv_str *s)
         "groups=3",
         "units=2147483647",
         "padding=same ",
+        "block b x=3\n",
+        "repeat 2\n",
+        "end\n",
+        "b 1\n",
+        "$x",
         "\xff",
         "\r",
     };
@@ -235,7 +247,7 @@ Test(roundtrip, mutated_models, .timeout = 60)
     for (int i = 0; i < 6000; i++) {
         struct clv_str s = {0};
         char *random = random_model(&r);
-        clv_str_add(&s, i % 4 ? random : clv_builtin_models[below(&r, 3)].text);
+        clv_str_add(&s, i % 4 ? random : clv_builtin_models[below(&r, 3) ? below(&r, 3) : 4].text);
         free(random);
         for (uint32_t k = 1 + below(&r, 4); k; k--)
             mutate(&r, &s);
