@@ -384,16 +384,24 @@ Test(parse, limits)
         many(IN "#", " ", 4095, "\nrelu"),
     };
     char *const bad[] = {
+        many("", "repeat 1\n", 17, "end"),
+        many(IN "repeat 1\nrepeat 1\n", "x", 64, "=repeat 1\n_12345678901234567890123456789012345678901234567890=relu\n"
+             "end\nend\nend"),
         many(IN, "relu\n", 10000, ""),
         many(IN, "let v# = 1\n", 257, "relu"),
         many(IN "#", " ", 4096, "\nrelu"),
         many(IN, "\n", 100000, "relu"),
     };
+    char *longest = many("m:5:1: the name 'repeat_1/1/repeat_1/1/", "x", 64,
+                         "/1/_12345678901234567890123456789012345678901234567890' is longer than 128 bytes (in round 1 of "
+                         "line 4, round 1 of line 3, round 1 of line 2)");
     const struct fault faults[] = {
-        {bad[0], "m:10001:1: a graph has at most 10000 layers"},
-        {bad[1], "m:258:5: a model has at most 256 variables"},
-        {bad[2], "m:2:4097: the line is longer than 4096 bytes"},
-        {bad[3], "m:100001:1: a model has at most 100000 lines"},
+        {bad[0], "m:17:1: repeats stand in each other 16 deep at most"},
+        {bad[1], longest},
+        {bad[2], "m:10001:1: a graph has at most 10000 layers"},
+        {bad[3], "m:258:5: a model has at most 256 variables"},
+        {bad[4], "m:2:4097: the line is longer than 4096 bytes"},
+        {bad[5], "m:100001:1: a model has at most 100000 lines"},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct clv_graph *g = parse(texts[i]);
@@ -403,4 +411,5 @@ Test(parse, limits)
     EXPECT_FAULTS(faults);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         free(bad[i]);
+    free(longest);
 }
