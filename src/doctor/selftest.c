@@ -66,13 +66,6 @@ static int64_t find_wrong(const struct clv_small *s, const float *got, const dou
     return -1;
 }
 
-static bool is_stored(const struct clv_small *s, const struct clv_node *node)
-{
-    const struct clv_fusion *f = s->plan->fusion;
-    const struct clv_node *worker = clv_node_worker(node, f);
-    return !f[node->id].dead && clv_node_last(worker, f) == node && !(node->op->flags & (CLV_OP_INPUT | CLV_OP_LOSS));
-}
-
 /* The first layer whose output is wrong, in a run that keeps them all. */
 static enum clv_err find_layer(struct clv_small *s, char text[TEXT])
 {
@@ -80,12 +73,13 @@ static enum clv_err find_layer(struct clv_small *s, char text[TEXT])
     for (int i = 0; i < s->graph->n_nodes; i++) {
         const struct clv_node *node = s->graph->nodes[i];
         const int64_t n = CLV_SMALL_BATCH * clv_shape_count(node->shape);
-        if (!is_stored(s, node))
+        struct clv_plan_value value;
+        if (node->op->flags & (CLV_OP_INPUT | CLV_OP_LOSS) || !clv_plan_find(s->plan, node, false, &value))
             continue;
-        float *got = malloc((size_t)n * sizeof *got);
+        float *got = malloc(value.count * sizeof *got); /* the plan's batch may be larger */
         if (!got)
             return clv_fail_nomem(clv_device_error(s->dev), "the self-test");
-        const enum clv_err e = clv_plan_read_node(s->plan, node, false, got);
+        const enum clv_err e = clv_plan_read_node(s->plan, value.holder, false, got);
         const int64_t at = e ? -1 : find_wrong(s, got, s->reference.value[i], n);
         char kernel[160];
         if (at >= 0) {

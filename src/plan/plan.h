@@ -101,7 +101,8 @@ CLV_CHECK enum clv_err clv_plan_check(struct clv_plan *p, int slot, uint64_t ste
 void clv_plan_drain(struct clv_plan *p);
 
 /* Values of a node's output, or of its gradient, after the last submitted step: for tests and tools.
- * Needs params.separate, since an arena reuses memory. count elements; waits. */
+ * Needs params.separate, since an arena reuses memory. host holds as many as clv_plan_find() counts: the plan's
+ * whole batch; waits. */
 CLV_CHECK enum clv_err clv_plan_read_node(struct clv_plan *p, const struct clv_node *node, bool grad,
                                           float *host);
 
