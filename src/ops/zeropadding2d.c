@@ -1,6 +1,6 @@
 /* zeropadding2d: zeros around the image; backward drops them. Convolutions and max-pools pad by themselves. */
-#include "ops/launch.h"
 #include "ops/padding.h"
+#include "ops/resize.h"
 
 CLV_SOURCE(zeropadding2d);
 
@@ -38,47 +38,16 @@ static enum clv_err zeropadding2d_infer(struct clv_graph *g, struct clv_node *no
     return CLV_OK;
 }
 
-/* Height and width of input and output, channels. */
-#define GEOMETRY(node, l)                                                                          \
-    CLV_I32((node)->in[0]->shape.h), CLV_I32((node)->in[0]->shape.w), CLV_I32((node)->shape.h),    \
-        CLV_I32((node)->shape.w), CLV_I32((node)->shape.c),                                             \
-        CLV_I32(sides_of(node).side[0]), CLV_I32(sides_of(node).side[1]), CLV_U32((l).chunk)
-
-static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node, bool wide)
-{
-    struct clv_tensor *x = clv_emit_in(e, node, 0), *y = clv_emit_out(e, node);
-    const struct clv_launch l = clv_launch_cells(e, wide, node->shape);
-    const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_FORWARD);
-    return clv_emit_kernel(e, &info,
-                           &(struct clv_kernel_step){.source = &clv_cl_zeropadding2d,
-                                                     .name = "zeropadding2d_fwd",
-                                                     .options = clv_emit_options(e, "%s", l.options),
-                                                     CLV_LAUNCH(l),
-                                                     clv_args(CLV_IN(e->state), CLV_PIXELS_IN(x), CLV_PIXELS_OUT(y),
-                                                              GEOMETRY(node, l))});
-}
-
-static enum clv_err emit_backward(struct clv_emit *e, const struct clv_node *node, bool wide)
-{
-    bool accumulate;
-    struct clv_tensor *dy = clv_emit_grad_out(e, node), *dx;
-    CLV_TRY(clv_emit_grad_in(e, node, 0, &dx, &accumulate));
-    if (!dx)
-        return CLV_OK;
-    const struct clv_launch l = clv_launch_cells(e, wide, node->in[0]->shape);
-    const struct clv_emit_info info = clv_launch_info(e, node, CLV_PASS_BACKWARD);
-    return clv_emit_kernel(e, &info,
-                           &(struct clv_kernel_step){.source = &clv_cl_zeropadding2d,
-                                                     .name = "zeropadding2d_bwd",
-                                                     .options = clv_emit_options(e, "%s", l.options),
-                                                     CLV_LAUNCH(l),
-                                                     clv_args(CLV_IN(e->state), CLV_PIXELS_IN(dy),
-                                                              CLV_PIXELS_GRAD(dx, accumulate), GEOMETRY(node, l))});
-}
-
 static enum clv_err emit(struct clv_emit *e, const struct clv_node *node, enum clv_pass pass, bool wide)
 {
-    return pass == CLV_PASS_FORWARD ? emit_forward(e, node, wide) : emit_backward(e, node, wide);
+    const struct sides p = sides_of(node);
+    return clv_resize_emit(e, node, pass, wide,
+                           &(struct clv_resize){.source = &clv_cl_zeropadding2d,
+                                                .forward = "zeropadding2d_fwd",
+                                                .backward = "zeropadding2d_bwd",
+                                                .options = "",
+                                                .extra = {p.side[0], p.side[1]},
+                                                .n_extra = 2});
 }
 
 CLV_LAUNCH_VARIANTS(static const struct clv_variant zeropadding2d_variants[])
