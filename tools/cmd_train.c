@@ -35,7 +35,7 @@ static const struct argp_option opts[] = {
     {"optimizer", KEY_OPTIMIZER, "TEXT", 0, "sgd, adam (default), adamw, rmsprop with options: \"sgd momentum=0.9\"", 2},
     {"learning-rate", KEY_RATE, "X", 0, "short for the optimizer's learning_rate=X", 2},
     {"loss", KEY_LOSS, "TEXT", 0, "\"categorical_crossentropy label_smoothing=0.1 class_weight=1,2\"; the default follows from the model's output", 2},
-    {"schedule", KEY_SCHEDULE, "TEXT", 0, "constant, \"step every=30 factor=0.1\", \"cosine final=0\", \"plateau patience=5\"; each takes warmup=STEPS", 2},
+    {"schedule", KEY_SCHEDULE, "TEXT", 0, "constant, \"step every=30 factor=0.1\", \"step milestones=50,75\", \"cosine final=0\", \"plateau patience=5\"; each takes warmup=STEPS", 2},
     {"clip-norm", KEY_CLIP, "X", 0, "clip the gradients' global norm", 2},
     {"monitor", KEY_MONITOR, "NAME", 0, "what the best checkpoint is chosen by: val_loss (default), val_accuracy, val_auc, val_f1, loss, accuracy", 2},
     {"early-stop", KEY_PATIENCE, "N", 0, "stop after N epochs without improvement", 2},

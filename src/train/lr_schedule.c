@@ -1,6 +1,5 @@
 #include "train/lr_schedule.h"
 
-#include "base/opt.h"
 #include "base/util.h"
 #include <math.h>
 
@@ -11,6 +10,8 @@ static const struct clv_opt constant_opts[] = {WARMUP, {0}};
 static const struct clv_opt step_opts[] = {
     {"every", "epochs between reductions", CLV_OPT_INT, FIELD(every), "30", 1, 1e9},
     {"factor", "what a reduction multiplies the rate by", CLV_OPT_DOUBLE, FIELD(factor), "0.1", 1e-9, 1},
+    {"milestones", "instead of every: numbers of epochs after which the rate is reduced, such as 50,75", CLV_OPT_LIST,
+     FIELD(milestones), "", 1, 1e9},
     WARMUP, {0}};
 static const struct clv_opt cosine_opts[] = {
     {"final", "share of the rate that is left at the end", CLV_OPT_DOUBLE, FIELD(final), "0", 0, 1},
@@ -23,7 +24,7 @@ static const struct clv_opt plateau_opts[] = {
 
 static const struct { const char *name, *help; const struct clv_opt *opts; } kinds[] = {
     [CLV_LR_CONSTANT] = {"constant", "the optimizer's rate throughout", constant_opts},
-    [CLV_LR_STEP] = {"step", "reduced every so many epochs", step_opts},
+    [CLV_LR_STEP] = {"step", "reduced every so many epochs, or after those named", step_opts},
     [CLV_LR_COSINE] = {"cosine", "half a cosine over the whole training", cosine_opts},
     [CLV_LR_PLATEAU] = {"plateau", "reduced when the monitored value stops improving", plateau_opts},
 };
@@ -41,6 +42,14 @@ enum clv_err clv_lr_schedule_parse(const char *text, struct clv_lr_schedule *ret
     return clv_opt_parse(kinds[kind].opts, ret, names[kind], options, err);
 }
 
+static int reductions(const struct clv_lr_schedule *s, int epoch)
+{
+    int n = 0;
+    for (int i = 0; i < s->milestones.n; i++)
+        n += epoch >= s->milestones.v[i];
+    return s->milestones.n ? n : epoch / s->every;
+}
+
 double clv_lr_schedule_factor(const struct clv_lr_schedule *s, uint64_t step, int epoch, double progress,
                            double reduced)
 {
@@ -50,7 +59,7 @@ double clv_lr_schedule_factor(const struct clv_lr_schedule *s, uint64_t step, in
     case CLV_LR_CONSTANT:
         break;
     case CLV_LR_STEP:
-        f = pow(s->factor, epoch / s->every);
+        f = pow(s->factor, reductions(s, epoch));
         break;
     case CLV_LR_COSINE:
         f = s->final + (1 - s->final) * .5 * (1 + cos(pi * CLV_MIN(progress, 1.)));

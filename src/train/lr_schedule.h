@@ -3,6 +3,7 @@
 #define CLV_TRAIN_LR_SCHEDULE_H
 
 #include "base/error.h"
+#include "base/opt.h"
 #include "base/str.h"
 #include <clavicle/train.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@ enum clv_lr_kind { CLV_LR_CONSTANT, CLV_LR_STEP, CLV_LR_COSINE, CLV_LR_PLATEAU }
 struct clv_lr_schedule {
     enum clv_lr_kind kind;
     int warmup;       /* optimizer steps over which the factor rises from 0 to 1 */
-    int every;        /* step: epochs between reductions */
+    int every;        /* step: epochs between reductions, where there are no milestones */
+    struct clv_opt_list milestones; /* step: epochs done when the rate is reduced */
     double factor;    /* step, plateau: what a reduction multiplies by */
     double final;     /* cosine: factor at the end */
     int patience;     /* plateau: epochs without improvement before a reduction */

@@ -40,6 +40,15 @@ Test(schedule, step)
     expect_factor("step every=3 factor=0.5 warmup=4", 1, 3, 0, 1, .25);
 }
 
+Test(schedule, step_at_milestones)
+{
+    expect_factor("step milestones=50,75", 0, 49, 0, 1, 1);
+    expect_factor("step milestones=50,75", 0, 50, 0, 1, .1);
+    expect_factor("step milestones=50,75", 0, 74, 0, 1, .1);
+    expect_factor("step milestones=50,75", 0, 75, 0, 1, .01);
+    expect_factor("step milestones=4 factor=0.5 every=1", 0, 3, 0, 1, 1);
+}
+
 Test(schedule, cosine)
 {
     expect_factor("cosine", 0, 0, 0, 1, 1);
