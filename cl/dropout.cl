@@ -4,7 +4,7 @@
  * (e / 64 * 16 + e % 16, sample's global index, optimizer step, 0x64726f70), word e % 64 / 16, so that V
  * neighbours come from V generators side by side. A work-item takes `span` blocks of 64 elements
  * of one sample.
- * Spatial dropout draws one element for each channel. */
+ * Spatial dropout draws one element for each channel, stochastic depth one for each sample. */
 #include "types.cl"
 #include "state.cl"
 #include "vec.cl"
@@ -36,16 +36,21 @@ static inline UINT lanes(void)
 #endif
 }
 
-/* The words of V elements from 64 * block + V * part on, 16 apart. */
-static inline philox_words draw(__global const step_state *state, uint hash0, uint hash1, uint index, uint block,
-                                uint part)
+static inline philox_words draw_at(__global const step_state *state, uint hash0, uint hash1, uint index, UINT at)
 {
     philox_words counter;
-    counter.w[0] = (UINT)(block * 16 + part * V) + lanes();
+    counter.w[0] = at;
     counter.w[1] = (UINT)index;
     counter.w[2] = (UINT)state->step;
     counter.w[3] = (UINT)0x64726f70u;
     return philox(state->seed[0] ^ hash0, state->seed[1] ^ hash1, counter);
+}
+
+/* The words of V elements from 64 * block + V * part on, 16 apart. */
+static inline philox_words draw(__global const step_state *state, uint hash0, uint hash1, uint index, uint block,
+                                uint part)
+{
+    return draw_at(state, hash0, hash1, index, (UINT)(block * 16 + part * V) + lanes());
 }
 
 KERNEL void dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int accumulate, uint per_sample,
@@ -102,5 +107,27 @@ KERNEL void spatial_dropout(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch,
                 v += LOADV(y, (ulong)px * y_pitch + k.ch);
             STOREV(v, y, (ulong)px * y_pitch + k.ch);
         }
+    }
+}
+
+/* A cell is a vector of channels in a pixel. */
+KERNEL void stochastic_depth(IN_STATE, IN(x), uint x_pitch, OUT(y), uint y_pitch, int accumulate, int h, int w, int c,
+                             uint hash0, uint hash1, uint threshold, float scale, uint span)
+{
+    const cells s = cells_begin(h, w, c, span);
+    if (s.sample >= STATE->n)
+        return;
+    AT(x);
+    AT(y);
+    const philox_words bits = draw_at(STATE, hash0, hash1, SAMPLE_INDEX(s.sample), (UINT)0u);
+    const realv factor = select((realv)0.0f, (realv)scale, bits.w[0] >= (UINT)threshold);
+    x += pixel_at(s.sample, s.y, 0, h, w, x_pitch);
+    y += pixel_at(s.sample, s.y, 0, h, w, y_pitch);
+    cell k = s.first;
+    for (uint i = s.count; i > 0; i--, cell_next(&k, c)) {
+        realv v = LOADV(x, (ulong)k.x * x_pitch + k.ch) * factor;
+        if (accumulate)
+            v += LOADV(y, (ulong)k.x * y_pitch + k.ch);
+        STOREV(v, y, (ulong)k.x * y_pitch + k.ch);
     }
 }
