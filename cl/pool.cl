@@ -1,5 +1,5 @@
 /* Max and average pooling over NHWC. -DKH -DKW -DSH -DSW: window and strides; -DPAD: windows may reach over
- * the edge by `top` and `left`; -DMASK: type of the saved argmax (y * KW + x inside the window).
+ * the edge by `top` and `left`; -DCOUNT_PADDING: the average takes what lies there for zeros; -DMASK: type of the saved argmax (y * KW + x inside the window).
  * Backward gathers: each input element is written once, whatever overlaps. Where windows neither overlap nor
  * reach over an edge (DISJOINT), it goes by windows instead and reads every output once. */
 #include "types.cl"
@@ -104,6 +104,9 @@ KERNEL void maxpool2d_bwd(IN_STATE, MASK_IN IN(dy), uint dy_pitch, OUT(dx), uint
 
 static inline float share(window w)
 {
+#ifdef COUNT_PADDING
+    return 1.0f / (KH * KW);
+#endif
     return 1.0f / (float)((w.y1 - w.y0) * (w.x1 - w.x0));
 }
 

@@ -1,7 +1,14 @@
-/* avgpool2d: the mean of each window; padding is not counted, as Keras. */
+/* avgpool2d: the mean of each window; padding is not counted, as Keras, or as zeros (PyTorch's default). */
 #include "ops/pool.h"
 
 CLV_SOURCE(pool);
+
+static const struct clv_opt opts[] = {
+    CLV_POOL_OPTS,
+    {"count_padding", "padding counts as zeros in the mean, as PyTorch's count_include_pad; else only pixels count",
+     CLV_OPT_BOOL, offsetof(struct clv_pool_params, count_padding), "false", 0, 0},
+    {NULL},
+};
 
 static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node, bool wide)
 {
@@ -50,9 +57,9 @@ CLV_LAUNCH_VARIANTS(static const struct clv_variant avgpool2d_variants[])
 
 const struct clv_op clv_op_avgpool2d = {
     .name = "avgpool2d",
-    .help = "Mean of each window, per channel, without its padding.",
+    .help = "Mean of each window, per channel.",
     .params_size = sizeof(struct clv_pool_params),
-    .opts = clv_pool_opts,
+    .opts = opts,
     .n_in_min = 1,
     .n_in_max = 1,
     .infer = clv_pool_infer,

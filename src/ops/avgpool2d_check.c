@@ -12,6 +12,12 @@ static const struct clv_check_case cases[] = {
     {"same", "pool_size=3 strides=2 padding=same", {{8, 7, 5}}, .flags = CLV_CHECK_SMALL},
     {"same dense", "pool_size=3 strides=1 padding=same", {{6, 6, 32}}},
     {"oblong", "pool_size=3x2 strides=1x2 padding=same", {{7, 9, 2}}},
+    {"padding", "pool_size=3 strides=2 padding=1", {{7, 8, 5}}, .flags = CLV_CHECK_SMALL},
+    {"four sides", "pool_size=3 strides=2 padding=0,2,1,0", {{6, 5, 16}}},
+    /* What is asked for on the far side may reach no window: the windows are disjoint all the same. */
+    {"padding in vain", "pool_size=2 padding=0,0,1,1", {{6, 4, 4}}},
+    {"padding counted", "pool_size=3 strides=2 padding=1 count_padding=true", {{7, 8, 5}}, .flags = CLV_CHECK_SMALL},
+    {"same counted", "pool_size=2 strides=1 padding=same count_padding=true", {{4, 5, 16}}},
     {"large window", "pool_size=17", {{34, 17, 2}}},
     {"bench", "pool_size=2", {{222, 222, 32}}, .batch = 32, .flags = CLV_CHECK_BENCH},
 };
@@ -30,7 +36,7 @@ static double mean(const struct clv_pool *p, const double *x, int oy, int ox, in
             sum += x[((int64_t)y * p->in.w + z) * p->in.c + ch];
             count++;
         }
-    return sum / count;
+    return sum / (p->counted ? p->size[0] * p->size[1] : count);
 }
 
 static void reference(const struct clv_check_ref *r)

@@ -4,10 +4,8 @@
  * of padding below and to the right. */
 #include "ops/conv2d.h"
 
-#include "base/util.h"
 #include "ops/contract_op.h"
 #include "ops/padding.h"
-#include <string.h>
 
 enum { MAX_SIZE = CLV_PADDING_MAX };
 
@@ -39,23 +37,12 @@ static const struct clv_opt conv2d_opts[] = {
     {NULL},
 };
 
-/* Output size of an axis, and the padding before it. `after` is given for explicit padding. */
-static int place_axis(bool same, int in, int k, int stride, int dilation, int after, int *before)
-{
-    const int reach = (k - 1) * dilation + 1;
-    if (!same)
-        return in + *before + after < reach ? 0 : (in + *before + after - reach) / stride + 1;
-    const int out = (int)clv_div_up(in, stride);
-    *before = CLV_MAX((out - 1) * stride + reach - in, 0) / 2;
-    return out;
-}
-
 bool clv_conv2d_geometry(const struct clv_conv2d_params *q, struct clv_shape in,
                          struct clv_conv *ret)
 {
-    int pad[4] = {0}; /* top, left, bottom, right */
-    const bool same = !strcmp(q->padding, "same");
-    if (!same && strcmp(q->padding, "valid") && !clv_padding_parse(q->padding, pad))
+    int pad[4]; /* top, left, bottom, right */
+    bool same;
+    if (!clv_padding_read(q->padding, &same, pad))
         return false;
     *ret = (struct clv_conv){
         .ih = in.h,
@@ -72,8 +59,9 @@ bool clv_conv2d_geometry(const struct clv_conv2d_params *q, struct clv_shape in,
         .pl = pad[1],
         .groups = q->groups,
     };
-    ret->oh = place_axis(same, in.h, ret->kh, ret->sh, ret->dh, pad[2], &ret->pt);
-    ret->ow = place_axis(same, in.w, ret->kw, ret->sw, ret->dw, pad[3], &ret->pl);
+    const int rows = (ret->kh - 1) * ret->dh + 1, columns = (ret->kw - 1) * ret->dw + 1;
+    ret->oh = clv_padding_windows(same, in.h, rows, ret->sh, pad[2], &ret->pt);
+    ret->ow = clv_padding_windows(same, in.w, columns, ret->sw, pad[3], &ret->pl);
     return true;
 }
 

@@ -1,9 +1,11 @@
 /* maxpool2d: the greatest value of each window; of equal ones the first in row order. In training
  * the position inside the window is saved, one byte per output, and backward routes the gradient by
- * it. */
+ * it. Padding is never the maximum. */
 #include "ops/pool.h"
 
 CLV_SOURCE(pool);
+
+static const struct clv_opt opts[] = {CLV_POOL_OPTS, {NULL}};
 
 struct mask_type {
     enum clv_dtype dtype;
@@ -89,7 +91,7 @@ const struct clv_op clv_op_maxpool2d = {
     .name = "maxpool2d",
     .help = "Greatest value of each window, per channel.",
     .params_size = sizeof(struct clv_pool_params),
-    .opts = clv_pool_opts,
+    .opts = opts,
     .n_in_min = 1,
     .n_in_max = 1,
     .infer = clv_pool_infer,

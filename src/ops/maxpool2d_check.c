@@ -35,6 +35,10 @@ static const struct clv_check_case cases[] = {
      .flags = CLV_CHECK_SMALL},
     {"same dense", "pool_size=3 strides=1 padding=same", {{6, 6, 32}}, .fill = CLV_CHECK_DISTINCT},
     {"oblong", "pool_size=3x2 strides=1x2 padding=same", {{7, 9, 2}}, .fill = CLV_CHECK_DISTINCT},
+    {"padding", "pool_size=3 strides=2 padding=1", {{7, 8, 5}}, .fill = CLV_CHECK_DISTINCT, .flags = CLV_CHECK_SMALL},
+    {"four sides", "pool_size=3 strides=2 padding=0,2,1,0", {{6, 5, 16}}, .fill = CLV_CHECK_DISTINCT},
+    /* What is asked for on the far side may reach no window: the windows are disjoint all the same. */
+    {"padding in vain", "pool_size=2 padding=0,0,1,1", {{6, 4, 4}}, .fill = CLV_CHECK_DISTINCT},
     {"large window", "pool_size=17", {{34, 17, 2}}, .fill = CLV_CHECK_DISTINCT},
     /* The first of equal values wins: a kernel that takes the last one sends gradients elsewhere.
      */

@@ -2,41 +2,28 @@
 
 #include "base/util.h"
 
-static const char *const padding_names[] = {"valid", "same", NULL};
-
-const struct clv_opt clv_pool_opts[] = {
-    {"pool_size", "height and width of the window, in pixels", CLV_OPT_PAIR,
-     offsetof(struct clv_pool_params, pool_size), "2", 1, 4096},
-    {"strides", "step from window to window, in pixels; 0 = pool_size", CLV_OPT_PAIR,
-     offsetof(struct clv_pool_params, strides), "0", 0, 4096},
-    {"padding", "valid: windows lie inside; same: output is input / strides, rounded up",
-     CLV_OPT_ENUM, offsetof(struct clv_pool_params, padding), "valid", .names = padding_names},
-    {NULL},
-};
-
-static int place_axis(struct clv_pool *p, int axis, int in, bool same)
+static void place_axis(struct clv_pool *p, int axis, int in, bool same, int after, int *out)
 {
     const int k = p->size[axis], s = p->stride[axis];
-    if (!same)
-        return in < k ? 0 : (in - k) / s + 1;
-    const int out = (int)clv_div_up(in, s);
-    const int pad = CLV_MAX((out - 1) * s + k - in, 0);
-    p->pad[axis] = pad / 2;
-    p->padded = p->padded || pad > 0;
-    return out;
+    *out = clv_padding_windows(same, in, k, s, after, &p->pad[axis]);
+    p->padded = p->padded || p->pad[axis] > 0 || (*out - 1) * s + k - p->pad[axis] > in;
 }
 
 struct clv_pool clv_pool_of(const struct clv_node *node)
 {
     const struct clv_pool_params *q = node->params;
-    struct clv_pool p = {.in = node->in[0]->shape};
+    struct clv_pool p = {.in = node->in[0]->shape, .counted = q->count_padding};
+    int pad[4]; /* top, left, bottom, right */
+    bool same;
+    if (!clv_padding_read(q->padding, &same, pad))
+        pad[0] = pad[1] = pad[2] = pad[3] = 0;
     for (int i = 0; i < 2; i++) {
         p.size[i] = q->pool_size[i];
         p.stride[i] = q->strides[i] ? q->strides[i] : q->pool_size[i];
+        p.pad[i] = pad[i];
     }
-    const bool same = q->padding == CLV_POOL_SAME;
-    p.out.h = place_axis(&p, 0, p.in.h, same);
-    p.out.w = place_axis(&p, 1, p.in.w, same);
+    place_axis(&p, 0, p.in.h, same, pad[2], &p.out.h);
+    place_axis(&p, 1, p.in.w, same, pad[3], &p.out.w);
     p.out.c = p.in.c;
     p.disjoint = !p.padded && p.stride[0] >= p.size[0] && p.stride[1] >= p.size[1];
     return p;
@@ -44,7 +31,20 @@ struct clv_pool clv_pool_of(const struct clv_node *node)
 
 enum clv_err clv_pool_infer(struct clv_graph *g, struct clv_node *node)
 {
+    const struct clv_pool_params *q = node->params;
     const struct clv_pool p = clv_pool_of(node);
+    int pad[4];
+    bool same;
+    if (!clv_padding_read(q->padding, &same, pad))
+        return clv_fail(&g->err, CLV_ERR_MODEL,
+                        "%s: padding=%s is neither valid, same, nor 1, 2 or 4 numbers in 0..%d separated by commas",
+                        node->name, q->padding, CLV_PADDING_MAX);
+    /* Then every window holds a pixel. */
+    for (int i = 0; i < 4; i++)
+        if (pad[i] >= p.size[i % 2])
+            return clv_fail(&g->err, CLV_ERR_MODEL,
+                            "%s: padding=%s must be less than the window, %dx%d, or some windows hold no pixel",
+                            node->name, q->padding, p.size[0], p.size[1]);
     if (p.out.h < 1 || p.out.w < 1)
         return clv_fail(
             &g->err, CLV_ERR_SHAPE,
@@ -77,8 +77,9 @@ struct clv_launch clv_pool_launch_backward(const struct clv_emit *e, bool wide,
 const char *clv_pool_options(struct clv_emit *e, const struct clv_pool *p,
                              const struct clv_launch *l, const char *mask)
 {
-    return clv_emit_options(e, "%s-DKH=%d -DKW=%d %s%s%s-DSH=%d -DSW=%d %s",
+    return clv_emit_options(e, "%s-DKH=%d -DKW=%d %s%s%s%s-DSH=%d -DSW=%d %s",
                             p->disjoint ? "-DDISJOINT " : "", p->size[0], p->size[1],
                             mask ? "-DMASK=" : "", mask ? mask : "", p->padded ? " -DPAD " : " ",
+                            p->padded && p->counted ? "-DCOUNT_PADDING " : "",
                             p->stride[0], p->stride[1], l->options);
 }

@@ -86,6 +86,9 @@ Test(infer, pooling)
         {{7, 8, 3}, "maxpool2d 3 strides=1", {5, 6, 3}, 0},
         {{7, 8, 3}, "avgpool2d 3 strides=2x1 padding=same", {4, 8, 3}, 0},
         {{7, 8, 3}, "maxpool2d 7x8", {1, 1, 3}, 0},
+        {{112, 112, 3}, "maxpool2d 3 strides=2 padding=1", {56, 56, 3}, 0},
+        {{7, 8, 3}, "avgpool2d 3 strides=2 padding=1,0", {4, 3, 3}, 0},
+        {{7, 8, 3}, "avgpool2d 3 strides=2 padding=0,1,2,0", {4, 4, 3}, 0},
         {{7, 8, 3}, "globalavgpool2d", {1, 1, 3}, 0},
     };
     EXPECT_SHAPES(cases);
@@ -159,6 +162,8 @@ Test(infer, faults)
         {{4, 4, 4}, "conv2d", CLV_ERR_ARG, {"conv2d_1: ", "filters is missing"}},
         {{4, 4, 4}, "conv2d 0", CLV_ERR_ARG, {"conv2d_1: ", "filters=0"}},
         {{2, 2, 1}, "maxpool2d 3", CLV_ERR_SHAPE, {"maxpool2d_1: ", "2x2x1", "3x3"}},
+        {{4, 4, 1}, "maxpool2d 2 padding=2", CLV_ERR_MODEL, {"maxpool2d_1: ", "padding=2", "2x2"}},
+        {{4, 4, 1}, "avgpool2d 3 padding=all", CLV_ERR_MODEL, {"avgpool2d_1: ", "padding=all", "4096"}},
         {{2, 2, 1}, "avgpool2d 1x3", CLV_ERR_SHAPE, {"avgpool2d_1: ", "2x2x1", "1x3"}},
         {{2, 2, 1}, "dense", CLV_ERR_ARG, {"dense_1: ", "units is missing"}},
         {{2, 2, 1}, "dropout 1", CLV_ERR_ARG, {"dropout_1: ", "rate=1"}},

@@ -108,6 +108,7 @@ static char *random_model(struct clv_rng *r)
         "tanh",
         "conv2d 2 3 padding=same use_bias=no",
         "maxpool2d 3 strides=1 padding=same",
+        "avgpool2d 3 strides=1 padding=1 count_padding=true",
         "conv2d filters=2 kernel_size=1x3 padding=same",
     };
     static const char *const acts[] = {"", "", " activation=relu", " activation=softmax",
