@@ -2,6 +2,7 @@
  *
  * Headers in tiers, each builds on those above it:
  *   error.h context.h     codes, the root object
+ *   task.h                what a network is asked
  *   device.h  graph.h     what runs; what is run
  *   model.h   data.h      networks from text; images from disk
  *   metrics.h profile.h   numbers: what a network predicts, how long it takes
@@ -25,6 +26,7 @@
 #include <clavicle/model.h>
 #include <clavicle/profile.h>
 #include <clavicle/run.h>
+#include <clavicle/task.h>
 #include <clavicle/train.h>
 #include <clavicle/tune.h>
 
