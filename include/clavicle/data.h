@@ -36,7 +36,11 @@ struct clv_data_params {
     /* Path of a split list of an earlier run (path,split,label,sha256 lines): files are assigned by content; those not
      * in the list are left out and counted as unknown. NULL = none. */
     const char *split_list;
+    /* Cross-validation: what is not test is divided anew into `folds` parts, 2..CLV_MAX_FOLDS, stratified and grouped as above and
+     * keyed by seed; part `fold`, counted from 1, is val, the others are train. 0 folds = off. CLV_ERR_DATA: a part stays empty. */
+    int folds, fold;
 };
+enum { CLV_MAX_FOLDS = 100 };
 
 /* Opens a data set: finds the files, reads every header, assigns splits, hashes the content. No
  * device is needed. params may be NULL. Errors: CLV_ERR_IO, CLV_ERR_DATA (names the file and what

@@ -10,6 +10,14 @@
 enum { SPLIT_STREAM = 0x73706c74 }; /* of random numbers: "splt" */
 static const char default_split[] = "70/15/15";
 
+/* What items are divided into: parts first..first+n-1, written to their split. Folds are numbered behind the splits,
+ * so that none is mistaken for what stays as it is. */
+struct parts {
+    int first, n;
+    double share[CLV_MAX_FOLDS]; /* sum 1 */
+};
+_Static_assert((int)CLV_SPLIT_COUNT <= (int)CLV_MAX_FOLDS, "the splits are parts, too");
+
 /* Items that must stay together: they share content or a group. */
 struct unit {
     uint32_t first, n; /* run in members[] */
@@ -18,12 +26,12 @@ struct unit {
 
 struct divider {
     struct clv_data *d;
-    double share[CLV_SPLIT_COUNT]; /* sum 1 */
+    const struct parts *parts;
     uint32_t *item;                /* the n items that are divided */
     uint32_t *parent;              /* union-find over them */
     uint32_t *members;             /* their places in item[], unit by unit */
     struct unit *units;
-    double *missing;               /* [class][split]: target minus what is there */
+    double *missing;               /* [class][part]: target minus what is there */
     size_t n, n_units;
 };
 
@@ -119,7 +127,7 @@ static enum clv_err make_units(struct divider *v, uint64_t seed)
     uint32_t *rank = number + v->n + 1;
     for (size_t u = 0; u < v->n_units; u++)
         rank[u] = (uint32_t)u;
-    struct clv_rng rng = clv_rng_init(seed, SPLIT_STREAM);
+    struct clv_rng rng = clv_rng_init(seed, SPLIT_STREAM + (uint64_t)v->parts->first);
     clv_rng_shuffle(&rng, rank, (uint32_t)v->n_units);
     for (size_t u = 0; u < v->n_units; u++)
         v->units[u].rank = rank[u];
@@ -128,18 +136,19 @@ static enum clv_err make_units(struct divider *v, uint64_t seed)
     return CLV_OK;
 }
 
-/* The split that lacks most of the unit's classes; between equals, most images altogether. */
-static int choose_split(const struct divider *v, const struct unit *u, const double *total)
+/* The part that lacks most of the unit's classes; between equals, most images altogether. */
+static int choose_part(const struct divider *v, const struct unit *u, const double *total)
 {
+    const struct parts *parts = v->parts;
     int best = 0;
     double best_score = -HUGE_VAL;
-    for (int s = 0; s < CLV_SPLIT_COUNT; s++) {
-        if (v->share[s] <= 0)
+    for (int s = 0; s < parts->n; s++) {
+        if (parts->share[s] <= 0)
             continue;
         double score = 0;
         for (uint32_t k = 0; k < u->n; k++) {
             const int c = v->d->items[v->item[v->members[u->first + k]]].label;
-            score += v->missing[c * CLV_SPLIT_COUNT + s];
+            score += v->missing[c * parts->n + s];
         }
         /* 1e-9: sums of shares are not exact. */
         if (score > best_score + 1e-9 ||
@@ -154,37 +163,37 @@ static int choose_split(const struct divider *v, const struct unit *u, const dou
 static void place_units(struct divider *v)
 {
     struct clv_data *d = v->d;
-    double total[CLV_SPLIT_COUNT];
-    for (int s = 0; s < CLV_SPLIT_COUNT; s++)
-        total[s] = v->share[s] * (double)v->n;
+    const struct parts *parts = v->parts;
+    double total[CLV_MAX_FOLDS];
+    for (int s = 0; s < parts->n; s++)
+        total[s] = parts->share[s] * (double)v->n;
     for (size_t i = 0; i < v->n; i++)
-        for (int s = 0; s < CLV_SPLIT_COUNT; s++)
-            v->missing[d->items[v->item[i]].label * CLV_SPLIT_COUNT + s] += v->share[s];
+        for (int s = 0; s < parts->n; s++)
+            v->missing[d->items[v->item[i]].label * parts->n + s] += parts->share[s];
     for (size_t k = 0; k < v->n_units; k++) {
         const struct unit *u = &v->units[k];
-        const int s = choose_split(v, u, total);
+        const int s = choose_part(v, u, total);
         total[s] -= u->n;
         for (uint32_t j = 0; j < u->n; j++) {
             struct clv_data_item *it = &d->items[v->item[v->members[u->first + j]]];
-            it->split = s;
-            v->missing[it->label * CLV_SPLIT_COUNT + s] -= 1;
+            it->split = parts->first + s;
+            v->missing[it->label * parts->n + s] -= 1;
         }
     }
 }
 
-/* Divides the items whose split is `from` by share. */
-static enum clv_err divide(struct clv_data *d, int from, const double *share, uint64_t seed)
+/* Divides the items whose split is `from`. */
+static enum clv_err divide(struct clv_data *d, int from, const struct parts *parts, uint64_t seed)
 {
     enum clv_err e;
-    struct divider v = {.d = d};
-    memcpy(v.share, share, sizeof v.share);
+    struct divider v = {.d = d, .parts = parts};
     const size_t n = d->n_items;
     uint32_t *place = malloc((n + 1) * sizeof *place);
     v.item = malloc((n + 1) * sizeof *v.item);
     v.parent = malloc((n + 1) * sizeof *v.parent);
     v.members = malloc((n + 1) * sizeof *v.members);
     v.units = malloc((n + 1) * sizeof *v.units);
-    v.missing = calloc((size_t)d->n_classes * CLV_SPLIT_COUNT + 1, sizeof *v.missing);
+    v.missing = calloc((size_t)d->n_classes * (size_t)parts->n + 1, sizeof *v.missing);
     if (!place || !v.item || !v.parent || !v.members || !v.units || !v.missing) {
         e = clv_fail_nomem(&d->ctx->err, "splitting the data set");
         goto out;
@@ -261,14 +270,15 @@ static void warn_if_empty(const struct clv_data *d, const double share[CLV_SPLIT
                     clv_split_name(s));
 }
 
-enum clv_err clv_data_assign(struct clv_data *d, const struct clv_data_params *params)
+/* By the shares, or val out of a given train. */
+static enum clv_err assign_splits(struct clv_data *d, const struct clv_data_params *params)
 {
     struct clv_error *err = &d->ctx->err;
     const double f = params->val_fraction == 0 ? 0.15 : params->val_fraction;
-    double share[CLV_SPLIT_COUNT];
+    struct parts parts = {.n = CLV_SPLIT_COUNT};
     if (!(f > 0 && f < 1))
         return clv_fail(err, CLV_ERR_ARG, "val_fraction %g: expected more than 0, less than 1", f);
-    CLV_TRY(parse_shares(params->split, share, err));
+    CLV_TRY(parse_shares(params->split, parts.share, err));
 
     for (size_t i = 0; i < d->n_items; i++) {
         d->items[i].split = d->items[i].given;
@@ -277,8 +287,8 @@ enum clv_err clv_data_assign(struct clv_data *d, const struct clv_data_params *p
     if (params->split_list)
         return clv_data_read_split(d, params->split_list);
     if (!d->info.given_split) {
-        CLV_TRY(divide(d, CLV_NO_SPLIT, share, params->seed));
-        warn_if_empty(d, share);
+        CLV_TRY(divide(d, CLV_NO_SPLIT, &parts, params->seed));
+        warn_if_empty(d, parts.share);
         return CLV_OK;
     }
     if (params->split && strcmp(params->split, default_split))
@@ -288,8 +298,43 @@ enum clv_err clv_data_assign(struct clv_data *d, const struct clv_data_params *p
     count_splits(d, count);
     if (count[CLV_SPLIT_VAL] || !count[CLV_SPLIT_TRAIN])
         return CLV_OK;
-    const double of_train[CLV_SPLIT_COUNT] = {1 - f, f, 0};
-    CLV_TRY(divide(d, CLV_SPLIT_TRAIN, of_train, params->seed));
-    warn_if_empty(d, of_train);
+    const struct parts of_train = {.n = CLV_SPLIT_COUNT, .share = {1 - f, f, 0}};
+    CLV_TRY(divide(d, CLV_SPLIT_TRAIN, &of_train, params->seed));
+    warn_if_empty(d, of_train.share);
     return CLV_OK;
+}
+
+/* Train and val together become folds; one of them is val, the others train. */
+static enum clv_err assign_fold(struct clv_data *d, const struct clv_data_params *params)
+{
+    const int folds = params->folds;
+    struct parts parts = {.first = CLV_SPLIT_COUNT, .n = folds};
+    size_t count[CLV_MAX_FOLDS] = {0};
+    if (folds < 2 || folds > CLV_MAX_FOLDS || params->fold < 1 || params->fold > folds)
+        return clv_fail(&d->ctx->err, CLV_ERR_ARG, "fold %d of %d: expected 2 to %d folds, counted from 1",
+                        params->fold, folds, CLV_MAX_FOLDS);
+    for (int k = 0; k < folds; k++)
+        parts.share[k] = 1. / folds;
+    for (size_t i = 0; i < d->n_items; i++)
+        if (d->items[i].split == CLV_SPLIT_VAL)
+            d->items[i].split = CLV_SPLIT_TRAIN;
+    CLV_TRY(divide(d, CLV_SPLIT_TRAIN, &parts, params->seed));
+    for (size_t i = 0; i < d->n_items; i++) {
+        const int k = d->items[i].split - parts.first;
+        if (k < 0)
+            continue;
+        count[k]++;
+        d->items[i].split = k == params->fold - 1 ? CLV_SPLIT_VAL : CLV_SPLIT_TRAIN;
+    }
+    for (int k = 0; k < folds; k++)
+        if (!count[k])
+            return clv_fail(&d->ctx->err, CLV_ERR_DATA,
+                            "%s: too few images (or persons) outside of test for %d folds", d->root, folds);
+    return CLV_OK;
+}
+
+enum clv_err clv_data_assign(struct clv_data *d, const struct clv_data_params *params)
+{
+    CLV_TRY(assign_splits(d, params));
+    return params->folds ? assign_fold(d, params) : CLV_OK;
 }

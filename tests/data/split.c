@@ -281,3 +281,86 @@ Test(split, damaged_lists)
     clv_context_destroy(&ctx);
     tmp_remove(dir);
 }
+
+/* The folds of a set: each image outside of test is in val once, train and val are all of it, test is as it was. */
+Test(split, folds_are_disjoint_stratified_and_grouped)
+{
+    enum { FOLDS = 5 };
+    char dir[64], x[64], y[64];
+    struct clv_context *ctx = make_context(&lines);
+    make_set(tmp_dir(dir));
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct clv_data_params p = {.seed = seed, .group_by = "(person[0-9]+)_"};
+        struct clv_data *plain = make_open(ctx, dir, &p);
+        int *times = calloc(plain->n_items, sizeof *times);
+        size_t most[3] = {0}, least[3] = {1000, 1000, 1000};
+        p.folds = FOLDS;
+        for (p.fold = 1; p.fold <= FOLDS; p.fold++) {
+            struct clv_data *d = make_open(ctx, dir, &p);
+            const struct clv_data_info *in = clv_data_get_info(d);
+            for (size_t i = 0; i < d->n_items; i++) {
+                cr_expect_eq(d->items[i].split == CLV_SPLIT_TEST, plain->items[i].split == CLV_SPLIT_TEST);
+                times[i] += d->items[i].split == CLV_SPLIT_VAL;
+            }
+            for (int c = 0; c < 3; c++) {
+                most[c] = in->class_count[1][c] > most[c] ? in->class_count[1][c] : most[c];
+                least[c] = in->class_count[1][c] < least[c] ? in->class_count[1][c] : least[c];
+            }
+            cr_expect(in->leaked_images == 0 && in->leaked_groups == 0);
+            for (unsigned i = 0; i < 40; i++) {
+                snprintf(x, sizeof x, "B/person%u_%03u.png", i / 4, i);
+                snprintf(y, sizeof y, "B/person%u_%03u.png", i / 4, i / 4 * 4);
+                cr_expect_eq(split_of(d, x), split_of(d, y));
+            }
+            clv_data_close(&d);
+        }
+        for (size_t i = 0; i < plain->n_items; i++)
+            cr_expect_eq(times[i], plain->items[i].split != CLV_SPLIT_TEST, "%s is in val %d times",
+                         plain->items[i].path, times[i]);
+        cr_expect_leq(most[0] - least[0], 2, "class A: %zu to %zu", least[0], most[0]); /* pairs of copies */
+        cr_expect_leq(most[1] - least[1], 4, "class B: %zu to %zu", least[1], most[1]); /* persons of four */
+        cr_expect_leq(most[2] - least[2], 1, "class C: %zu to %zu", least[2], most[2]);
+        free(times);
+        clv_data_close(&plain);
+    }
+    clv_context_destroy(&ctx);
+    tmp_remove(dir);
+}
+
+/* What a list says is test stays so, and folds come out of the rest, whatever was train or val in it. */
+Test(split, folds_of_a_list)
+{
+    char dir[64], out[64];
+    struct clv_context *ctx = make_context(&lines);
+    make_set(tmp_dir(dir));
+    const char *list = make_path(tmp_dir(out), "split.csv");
+    struct clv_data_params p = {.seed = 3, .folds = 4, .fold = 1};
+    struct clv_data *d = make_open(ctx, dir, &p);
+    cr_assert_eq(clv_data_write_split(d, list), CLV_OK);
+    clv_data_close(&d);
+    p.fold = 3;
+    char *third = describe_open(ctx, dir, &p);
+    make_gray(dir, "A/new.png", 5000);
+    p.split_list = list;
+    char *listed = describe_open(ctx, dir, &p);
+    cr_expect_str_eq(third, listed);
+    free(third), free(listed);
+    clv_context_destroy(&ctx);
+    tmp_remove(dir);
+    tmp_remove(out);
+}
+
+Test(split, bad_folds)
+{
+    char dir[64];
+    struct clv_context *ctx = make_context(&lines);
+    make_set(tmp_dir(dir));
+    static const struct clv_data_params bad[] = {
+        {.folds = 1, .fold = 1}, {.folds = 5}, {.folds = 5, .fold = 6}, {.folds = 101, .fold = 1}, {.folds = -1, .fold = 1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        make_refused(ctx, dir, &bad[i], CLV_ERR_ARG, (const char *[]){"2 to 100 folds", NULL});
+    make_refused(ctx, dir, &(struct clv_data_params){.folds = 100, .fold = 1}, CLV_ERR_DATA,
+                 (const char *[]){"too few", NULL});
+    clv_context_destroy(&ctx);
+    tmp_remove(dir);
+}
