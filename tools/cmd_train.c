@@ -1,6 +1,7 @@
 /* clavicle train */
 #include "cli.h"
 #include "progress.h"
+#include "repeats.h"
 #include "tuning.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@ enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
     KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_WINOGRAD, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
-    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_LOSS_SCALE, KEY_HELP_ALL,
+    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_LOSS_SCALE, KEY_FOLDS, KEY_TRIALS, KEY_HELP_ALL,
 };
 
 struct options {
@@ -20,6 +21,7 @@ struct options {
     const char *rate;
     char optimizer[512];
     bool quiet, help_all;
+    int folds, trials;
 };
 
 static const struct argp_option opts[] = {
@@ -42,6 +44,8 @@ static const struct argp_option opts[] = {
     {"min-delta", KEY_MIN_DELTA, "X", 0, "smallest change that is an improvement", 2},
     {"max-steps", KEY_STEPS, "N", 0, "stop after N optimizer steps", 2},
     {"checkpoint-seconds", KEY_CHECKPOINT, "S", 0, "write last.safetensors that often within an epoch (default 60)", 2},
+    {"folds", KEY_FOLDS, "K", 0, "cross-validation: what is not test in K parts; K runs in RUN/fold-1..., each validates on another part; a table with mean and spread at the end", 2},
+    {"trials", KEY_TRIALS, "N", 0, "the same N times, in RUN/trial-1..., with seeds from --seed on; with --folds, each fold", 2},
     {NULL, 0, NULL, 0, "Data:", 3},
     {"split", KEY_SPLIT, "A/B/C", 0, "shares of train/val/test for a folder without them (default 70/15/15)", 3},
     {"val-fraction", KEY_VAL, "X", 0, "share of train that becomes val where none is given (default 0.15)", 3},
@@ -218,6 +222,14 @@ static error_t parse_training(struct options *o, int key, char *arg)
         err = number("--max-steps", arg, INT64_MAX, &n);
         fit->max_steps = (uint64_t)n;
         return err;
+    case KEY_FOLDS:
+        err = cli_int("--folds", arg, 2, CLV_MAX_FOLDS, &n) ? 0 : EDOM;
+        o->folds = (int)n;
+        return err;
+    case KEY_TRIALS:
+        err = cli_int("--trials", arg, 1, CLV_MAX_TRIALS, &n) ? 0 : EDOM;
+        o->trials = (int)n;
+        return err;
     case KEY_CHECKPOINT:
         return cli_double("--checkpoint-seconds", arg, 0.001, 1e9, &o->run.checkpoint_seconds) ? 0 : EDOM;
     default:
@@ -297,6 +309,11 @@ static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
     return EXIT_OK;
 }
 
+static bool repeated(const struct options *o)
+{
+    return o->folds || o->trials || (o->run.resume && clv_repeat_is(o->run.resume));
+}
+
 static int check_options(struct options *o, const char *name)
 {
     if (o->run.resume && (o->run.model || o->run.data || o->run.out))
@@ -307,6 +324,10 @@ static int check_options(struct options *o, const char *name)
         return cli_usage("no --data given; see %s --help", name);
     if (!o->run.resume && !o->run.out)
         return cli_usage("no --out given: the folder for the run; see %s --help", name);
+    if (o->run.resume && (o->folds || o->trials))
+        return cli_usage("--resume takes folds and trials from the run; see %s --help", name);
+    if (o->run.fit.trace && repeated(o))
+        return cli_usage("--trace shows one training; see %s --help", name);
     if (o->rate) {
         const char *base = o->run.trainer.optimizer ? o->run.trainer.optimizer : "adam";
         const int n = snprintf(o->optimizer, sizeof o->optimizer, "%s learning_rate=%s", base, o->rate);
@@ -332,6 +353,7 @@ int cmd_train(int argc, char **argv)
         "      --optimizer 'adamw weight_decay=0.01' --schedule 'cosine warmup=99'\n"
         "  clavicle train tutorial-cnn --data xrays/ --out runs/d --max-steps 20 \\\n"
         "      --profile --trace trace.json\n"
+        "  clavicle train lenet --data xrays/ --out runs/e --folds 5\n"
         "  clavicle train --resume runs/a", children, NULL, NULL};
     struct options o = {.run.fit.on_event = on_event, .run.trainer.self_test = CLV_SELF_TEST_CACHED};
     int code = cli_parse(&argp, argc, argv, &o);
@@ -352,10 +374,15 @@ int cmd_train(int argc, char **argv)
     o.run.trainer.tuning = &tuning.params;
     cli_catch_interrupt();
     struct clv_context *ctx = cli_context(&o.common);
-    const enum clv_err err = clv_run_train(ctx, &o.run, &result);
-    tuning_break(&tuning);
-    progress_break(&progress);
-    code = report(ctx, &o, err, &result);
+    if (repeated(&o)) {
+        struct repeats r = {.params = {.run = o.run, .folds = o.folds, .trials = o.trials}, .progress = &progress, .json = o.common.json};
+        code = repeats_train(ctx, &r, &result);
+    } else {
+        const enum clv_err err = clv_run_train(ctx, &o.run, &result);
+        tuning_break(&tuning);
+        progress_break(&progress);
+        code = report(ctx, &o, err, &result);
+    }
     clv_context_destroy(&ctx);
     return code;
 }

@@ -10,7 +10,8 @@
  *   doctor.h              whether a device computes what it should
  *   bench.h               what a device can do, and how near to it this comes
  *   compare.h             where two devices begin to differ
- *   run.h                 whole trainings with files, as the command does them */
+ *   run.h                 whole trainings with files, as the command does them
+ *   sweep.h               many of them: folds, trials, searches */
 #ifndef CLAVICLE_CLAVICLE_H
 #define CLAVICLE_CLAVICLE_H
 
@@ -26,6 +27,7 @@
 #include <clavicle/model.h>
 #include <clavicle/profile.h>
 #include <clavicle/run.h>
+#include <clavicle/sweep.h>
 #include <clavicle/task.h>
 #include <clavicle/train.h>
 #include <clavicle/tune.h>

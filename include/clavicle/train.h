@@ -200,7 +200,7 @@ struct clv_event {
     uint64_t skipped;                  /* steps so far that were skipped: clv_trainer_skipped() */
     double loss_scale;                 /* of the next step */
     bool best;                         /* EPOCH: the monitored value is the best so far */
-    const char *stop_reason;           /* END: "epochs", "early stopping", "cancelled", "max_steps" */
+    const char *stop_reason;           /* END: "epochs", "early stopping", "cancelled", "max_steps", "paused" */
     const struct clv_fit_profile *profile; /* PROFILE; valid during the call */
     const char *what;                  /* BUILD: "building 5 of 19 kernels"; valid during the call */
 };
@@ -215,6 +215,7 @@ struct clv_fit_params {
     const char *monitor;
     int patience;              /* early stopping: epochs without improvement; 0 = off */
     double min_delta;          /* smallest change that counts as one */
+    int pause;                 /* stop after so many epochs, for later: the schedule is made for all `epochs`; 0 = off */
     uint64_t max_steps;        /* stop after so many optimizer steps in all; 0 = no limit */
     /* Called for each event from inside fit; nonzero cancels after the step in flight. May save. */
     int (*on_event)(void *priv, const struct clv_event *event);

@@ -251,6 +251,10 @@ static enum clv_err run_epochs(struct clv_fit *f, const char **reason)
             *reason = "epochs";
             return CLV_OK;
         }
+        if (f->params.pause && f->state.epoch >= f->params.pause) {
+            *reason = "paused";
+            return CLV_OK;
+        }
         CLV_TRY(train_epoch(f));
         const bool complete = f->batches && f->state.batch >= f->batches;
         if (f->cancelled || (stop_now(f) && !complete)) {

@@ -32,6 +32,7 @@ struct clv_run_config {
     size_t cache_bytes;
     struct clv_device_params device;
     const char *platform, *platform_version, *device_name, *vendor, *driver, *device_version;
+    int folds, trials; /* of a folder of repeated runs, which share all of this; trials 0: a run by itself */
     json_t *choices;   /* object: problem and choice of each contraction, both plans; may be NULL */
     json_t *selection; /* array: a line per step of the training plan; may be NULL */
 };
@@ -51,6 +52,9 @@ struct clv_run_paths {
 CLV_CHECK enum clv_err clv_run_paths_init(struct clv_run_paths *p, const char *dir,
                                           struct clv_error *err);
 void clv_run_paths_finish(struct clv_run_paths *p);
+/* Removes the runs of earlier folds and trials below dir, and what was written about them together; what else lies
+ * there stays. */
+void clv_run_remove_members(const char *dir);
 /* Temporary files that a killed process left half written, by name; removing them is best effort. */
 bool clv_run_is_leftover(const char *name);
 void clv_run_remove_leftovers(const struct clv_run_paths *p);
@@ -82,8 +86,16 @@ json_t *clv_run_metrics_json(const struct clv_metrics *m, const char *const *cla
 
 /* ---- one training (run_train.c, run_check.c) ---- */
 
+/* Where a new run that is one of several gets what they share. */
+struct clv_run_origin {
+    const char *model_name, *model_text; /* NULL = params->model */
+    const char *split_list;              /* which images are test, and which there are at all */
+};
+
 struct clv_run_job {
     struct clv_context *ctx;
+    const struct clv_run_origin *origin; /* NULL = a run by itself */
+    bool set; /* RUN holds repeated runs: all is checked here, nothing is trained */
     const struct clv_run_params *params;
     struct clv_run_result *result; /* the caller's, may be NULL */
     struct clv_run_config config;
@@ -107,6 +119,16 @@ struct clv_run_job {
     double loss_scale;
 };
 
+/* clv_run_train(), for one of several runs. origin may be NULL. */
+CLV_CHECK enum clv_err clv_run_train_from(struct clv_context *ctx, const struct clv_run_params *params,
+                                          const struct clv_run_origin *origin, struct clv_run_result *result);
+/* A job before anything is known of it, and its end, wherever it stands. */
+struct clv_run_job clv_run_job_init(struct clv_context *ctx, const struct clv_run_params *params);
+void clv_run_job_finish(struct clv_run_job *j);
+/* The files that come before training: the split list, config.json; nothing of an older run is left. */
+CLV_CHECK enum clv_err clv_run_write_first(struct clv_run_job *j);
+/* Arguments and model text of a new run alone; before data are read, which may take long. */
+CLV_CHECK enum clv_err clv_run_check_request(struct clv_run_job *j);
 /* Everything that can be said without a device: arguments, model text, data, RUN itself. */
 CLV_CHECK enum clv_err clv_run_check(struct clv_run_job *j);
 /* Compares device, driver and kernels with what a resumed run had: CLV_ERR_MISMATCH. */

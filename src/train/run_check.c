@@ -50,9 +50,10 @@ static enum clv_err begin_new(struct clv_run_job *j)
 {
     const struct clv_run_params *p = j->params;
     struct clv_run_config *c = &j->config;
-    if (!p->model || !p->data || !p->out)
+    const bool model = p->model || (j->origin && j->origin->model_text);
+    if (!model || !p->data || !p->out)
         return clv_fail(&j->ctx->err, CLV_ERR_ARG, "no %s was given",
-                        !p->model  ? "model"
+                        !model     ? "model"
                         : !p->data ? "data set"
                                    : "folder for the run");
     CLV_TRY(clv_run_paths_init(&j->paths, p->out, &j->ctx->err));
@@ -122,10 +123,14 @@ static enum clv_err begin_resumed(struct clv_run_job *j)
             "%s: was begun by Clavicle %s and this is %s; a run goes on with the version "
             "that began it",
             p->resume, c->version, clv_version());
-    CLV_TRY(open_last(j));
+    if (c->trials && !j->set)
+        return clv_fail(&j->ctx->err, CLV_ERR_ARG, "%s: holds repeated runs; resume them together, or one of them", p->resume);
+    if (!j->set)
+        CLV_TRY(open_last(j));
     c->fit.epochs = p->fit.epochs ? p->fit.epochs : c->fit.epochs;
     c->fit.patience = p->fit.patience ? p->fit.patience : c->fit.patience;
     c->fit.max_steps = p->fit.max_steps ? p->fit.max_steps : c->fit.max_steps;
+    c->fit.pause = p->fit.pause;
     c->fit.profile = p->fit.profile;
     c->fit.trace = p->fit.trace;
     c->trainer.check_finite = p->trainer.check_finite;
@@ -210,7 +215,10 @@ static enum clv_err check_model(struct clv_run_job *j)
     struct clv_run_config *c = &j->config;
     struct clv_graph *g = NULL;
     struct clv_node *loss = NULL;
-    if (!c->json) {
+    if (!c->json && j->origin && j->origin->model_text) {
+        c->model_text = j->origin->model_text;
+        c->model_name = j->origin->model_name;
+    } else if (!c->json) {
         CLV_TRY(clv_model_text(j->ctx, j->params->model, &j->model_text, &j->model_name));
         c->model_text = j->model_text;
         c->model_name = j->model_name;
@@ -303,8 +311,12 @@ static enum clv_err same_data(const struct clv_run_job *j)
 static enum clv_err open_data(struct clv_run_job *j)
 {
     struct clv_data_params params = j->config.split;
-    if (j->config.json)
+    if (j->config.json) { /* that list says which fold is val */
         params.split_list = j->paths.split;
+        params.folds = 0;
+    } else if (j->origin) {
+        params.split_list = j->origin->split_list;
+    }
     CLV_TRY(clv_data_open(j->ctx, j->config.data_path, &params, &j->data));
     return j->config.json ? same_data(j) : take_data(j);
 }
@@ -352,13 +364,18 @@ static enum clv_err check_writable(struct clv_run_job *j)
     return CLV_OK;
 }
 
-enum clv_err clv_run_check(struct clv_run_job *j)
+enum clv_err clv_run_check_request(struct clv_run_job *j)
 {
-    enum clv_monitor monitor;
     CLV_TRY(j->params->resume ? begin_resumed(j) : begin_new(j));
     j->config.device.profile = j->config.device.profile || j->config.fit.profile || j->config.fit.trace;
     CLV_TRY(check_choices(j));
-    CLV_TRY(check_model(j));
+    return check_model(j);
+}
+
+enum clv_err clv_run_check(struct clv_run_job *j)
+{
+    enum clv_monitor monitor;
+    CLV_TRY(clv_run_check_request(j));
     CLV_TRY(open_data(j));
     CLV_TRY(clv_monitor_parse(j->config.fit.monitor, clv_data_count(j->data, CLV_SPLIT_VAL) > 0,
                               &monitor, &j->ctx->err));

@@ -20,6 +20,8 @@ struct member {
 
 static const struct member members[] = {
     {NULL, "clavicle", TEXT, AT(version)},
+    {NULL, "folds", INT, AT(folds), true},
+    {NULL, "trials", INT, AT(trials), true},
     {"model", "name", TEXT, AT(model_name)},
     {"model", "text", TEXT, AT(model_text)},
     {"model", "height", INT, AT(height)},
@@ -42,6 +44,8 @@ static const struct member members[] = {
     {"data", "val_fraction", DOUBLE, AT(split.val_fraction)},
     {"data", "seed", U64, AT(split.seed)},
     {"data", "group_by", TEXT, AT(split.group_by)},
+    {"data", "folds", INT, AT(split.folds), true},
+    {"data", "fold", INT, AT(split.fold), true},
     {"data", "skip_bad", BOOL, AT(split.skip_bad)},
     {"data", "refuse_leaks", BOOL, AT(split.refuse_leaks)},
     {"preprocessing", "preprocess", TEXT, AT(trainer.pipeline.preprocess)},

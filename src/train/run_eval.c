@@ -39,6 +39,7 @@ static enum clv_err open_data(struct clv_run *r, const struct clv_eval_params *p
             path);
     dp = r->config.split;
     dp.skip_bad = params->skip_bad;
+    dp.folds = 0;
     *unknown = 0;
     return clv_data_open(r->ctx, path, &dp, ret);
 }

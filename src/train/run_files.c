@@ -42,10 +42,12 @@ void clv_run_paths_finish(struct clv_run_paths *p)
     *p = (struct clv_run_paths){0};
 }
 
+static const char *const own[] = {"config.json",      "history.csv",      "split.csv",
+                                  "best.safetensors", "last.safetensors", "metrics.json",
+                                  "results.json",     "results.txt",      "sweep.json"};
+
 bool clv_run_is_leftover(const char *name)
 {
-    static const char *const own[] = {"config.json",      "history.csv",      "split.csv",
-                                      "best.safetensors", "last.safetensors", "metrics.json"};
     for (size_t i = 0; i < CLV_COUNT(own); i++) {
         const size_t n = strlen(own[i]);
         if (!strncmp(name, own[i], n) && !strncmp(name + n, ".tmp", 4))
@@ -65,6 +67,57 @@ void clv_run_remove_leftovers(const struct clv_run_paths *p)
         char *path = clv_run_is_leftover(names[i]) ? clv_path_join(p->dir, names[i]) : NULL;
         if (path)
             (void)unlink(path);
+        free(path);
+    }
+    clv_list_free(names, n);
+}
+
+/* "fold-2", "trial-13" or "fold-2-trial-13". */
+static bool is_member(const char *name)
+{
+    for (const char *const *word = (const char *const[]){"fold-", "trial-", NULL}; *word; word++) {
+        if (strncmp(name, *word, strlen(*word)) != 0)
+            continue;
+        name += strlen(*word);
+        const size_t n = strspn(name, "0123456789");
+        if (!n)
+            return false;
+        name += n + (name[n] == '-');
+    }
+    return !*name;
+}
+
+static void remove_member(const char *dir)
+{
+    struct clv_run_paths p;
+    struct clv_error ignored = {0};
+    if (clv_run_paths_init(&p, dir, &ignored))
+        return;
+    if (clv_file_exists(p.config)) {
+        clv_run_remove_leftovers(&p);
+        const char *const files[] = {p.metrics, p.history, p.best, p.last, p.split, p.config};
+        for (size_t i = 0; i < CLV_COUNT(files); i++)
+            (void)unlink(files[i]);
+        (void)rmdir(dir);
+    }
+    clv_run_paths_finish(&p);
+}
+
+void clv_run_remove_members(const char *dir)
+{
+    static const char *const together[] = {"results.json", "results.txt"};
+    struct clv_error ignored = {0};
+    char **names = NULL;
+    size_t n = 0;
+    if (clv_dir_list(dir, &names, &n, &ignored))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        char *path = clv_path_join(dir, names[i]);
+        if (path && is_member(names[i]))
+            remove_member(path);
+        for (size_t k = 0; path && k < CLV_COUNT(together); k++)
+            if (!strcmp(names[i], together[k]))
+                (void)unlink(path);
         free(path);
     }
     clv_list_free(names, n);

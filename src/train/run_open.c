@@ -125,6 +125,9 @@ static enum clv_err open_steps(struct clv_run *r, const char *dir,
     struct clv_error *err = &r->ctx->err;
     CLV_TRY(clv_run_paths_init(&r->paths, dir, err));
     CLV_TRY(clv_run_config_read(r->paths.config, &r->config, err));
+    if (r->config.trials)
+        return clv_fail(err, CLV_ERR_ARG, "%s: holds repeated runs; give one of them, such as %s/%s-1", dir, dir,
+                        r->config.folds ? "fold" : "trial");
     CLV_TRY(keep_params(r, params));
     CLV_TRY(clv_run_graph(r->ctx, &r->config, &r->graph));
     const struct clv_shape input = r->graph->input->shape;

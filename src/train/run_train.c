@@ -23,10 +23,11 @@ static enum clv_err remove_old(const struct clv_run_job *j)
     for (size_t i = 0; i < CLV_COUNT(old); i++)
         if (clv_file_exists(old[i]) && unlink(old[i]))
             return clv_fail(&j->ctx->err, CLV_ERR_WRITE, "cannot replace %s", old[i]);
+    clv_run_remove_members(j->paths.dir);
     return CLV_OK;
 }
 
-static enum clv_err write_first(struct clv_run_job *j)
+enum clv_err clv_run_write_first(struct clv_run_job *j)
 {
     clv_run_remove_leftovers(&j->paths);
     if (!j->config.json) {
@@ -293,12 +294,12 @@ static enum clv_err train(struct clv_run_job *j)
 {
     CLV_TRY(clv_run_check(j));
     CLV_TRY(make_trainer(j));
-    CLV_TRY(write_first(j));
+    CLV_TRY(clv_run_write_first(j));
     fill_facts(j);
     CLV_TRY(fit(j));
     fill_outcome(j);
     const bool cancelled = !strcmp(j->end.stop_reason, "cancelled");
-    if (!cancelled)
+    if (!cancelled && strcmp(j->end.stop_reason, "paused") != 0)
         CLV_TRY(conclude(j));
     if (j->params->fit.on_event)
         (void)j->params->fit.on_event(j->params->fit.priv, &j->end);
@@ -309,29 +310,46 @@ static enum clv_err train(struct clv_run_job *j)
                     (unsigned long long)j->state.step, j->paths.dir);
 }
 
-enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params *params,
-                           struct clv_run_result *result)
+struct clv_run_job clv_run_job_init(struct clv_context *ctx, const struct clv_run_params *params)
 {
-    struct clv_run_job j = {.ctx = ctx, .params = params, .result = result, .lock.fd = -1,
-                            .state.best = NAN, .loss_scale = 1};
+    return (struct clv_run_job){.ctx = ctx, .params = params, .lock.fd = -1, .state.best = NAN, .loss_scale = 1};
+}
+
+void clv_run_job_finish(struct clv_run_job *j)
+{
+    clv_trainer_destroy(&j->trainer);
+    clv_graph_destroy(&j->graph);
+    clv_device_close(&j->dev);
+    clv_safetensors_close(&j->last);
+    clv_data_close(&j->data);
+    clv_lock_release(&j->lock);
+    clv_run_history_finish(&j->history);
+    clv_run_config_finish(&j->config);
+    clv_run_paths_finish(&j->paths);
+    free(j->model_text);
+    free(j->model_name);
+    free(j->data_path);
+    free(j->optimizer);
+}
+
+enum clv_err clv_run_train_from(struct clv_context *ctx, const struct clv_run_params *params,
+                                const struct clv_run_origin *origin, struct clv_run_result *result)
+{
+    struct clv_run_job j = clv_run_job_init(ctx, params);
+    j.origin = origin;
+    j.result = result;
     if (result)
         *result = (struct clv_run_result){.stop_reason = "failed", .best_value = NAN};
     const enum clv_err e = train(&j);
     fill_outcome(&j);
     if (e && j.made_dir)
         (void)rmdir(j.paths.dir); /* only if nothing was written */
-    clv_trainer_destroy(&j.trainer);
-    clv_graph_destroy(&j.graph);
-    clv_device_close(&j.dev);
-    clv_safetensors_close(&j.last);
-    clv_data_close(&j.data);
-    clv_lock_release(&j.lock);
-    clv_run_history_finish(&j.history);
-    clv_run_config_finish(&j.config);
-    clv_run_paths_finish(&j.paths);
-    free(j.model_text);
-    free(j.model_name);
-    free(j.data_path);
-    free(j.optimizer);
+    clv_run_job_finish(&j);
     return e;
+}
+
+enum clv_err clv_run_train(struct clv_context *ctx, const struct clv_run_params *params,
+                           struct clv_run_result *result)
+{
+    return clv_run_train_from(ctx, params, NULL, result);
 }

@@ -7,6 +7,7 @@ from clv import SOURCE, case, clavicle, main, read
 from compare import COMPARE_KEYS, ROW_KEYS
 from doctor import DOCTOR_KEYS
 from listing import DEVICE_KEYS, INSPECT_KEYS
+from repeats import MEMBER_KEYS, RESULT_KEYS, RESULT_MEMBER_KEYS, SUMMARY_KEYS
 from runs import EVENT_KEYS
 from tune import TUNE_KEYS
 from use import CLASS_KEYS, EVAL_KEYS
@@ -51,7 +52,7 @@ def no_other_options(tmp):
 
 @case('every key of the JSON objects is on its page')
 def all_keys(tmp):
-    keys = {'train': {k for e in EVENT_KEYS.values() for k in e}, 'eval': EVAL_KEYS + CLASS_KEYS,
+    keys = {'train': {k for e in EVENT_KEYS.values() for k in e} | set(MEMBER_KEYS + RESULT_KEYS + RESULT_MEMBER_KEYS + SUMMARY_KEYS), 'eval': EVAL_KEYS + CLASS_KEYS,
             'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'bench': BENCH_KEYS, 'doctor': DOCTOR_KEYS, 'compare': COMPARE_KEYS + ROW_KEYS, 'data inspect': INSPECT_KEYS}
     for command, names in keys.items():
         for name in names:

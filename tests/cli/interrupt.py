@@ -5,7 +5,7 @@ import random
 import signal
 import time
 
-from clv import CONV_MODEL, RUN_FILES, case, clavicle, history, main, need_device, read, setting, start
+from clv import CONV_MODEL, RUN_FILES, case, clavicle, history, images, main, need_device, read, setting, start
 
 OPTIONS = ['--epochs', 6, '--batch', 3, '--seed', 3, '--augment', 'rotation=10 flip=horizontal',
            '--schedule', 'cosine warmup=7', '--clip-norm', 1, '--checkpoint-seconds', '0.001']
@@ -88,6 +88,36 @@ def killed(tmp):
                     os.remove('%s/%s' % (run, name))
         resume_until_done(run, after_lines(signal.SIGKILL) if seed % 2 else after_time, rng)
         same(run, tmp + '/whole')
+
+
+@case('folds interrupted anywhere, images added meanwhile, then --resume: the same table and files bit for bit')
+def folds(tmp):
+    need_device()
+    args = setting(tmp, 20) + ['--folds', 3, '--epochs', 3, '--batch', 4, '--checkpoint-seconds', '0.001']
+    clavicle(*args, '--out', tmp + '/whole', '--quiet')
+    run = tmp + '/run'
+    p = start(*args, '--out', run, '--json')
+    for number, stop in ((signal.SIGINT, 22), (signal.SIGKILL, 14), (signal.SIGINT, 30), (signal.SIGKILL, 36)):
+        for _ in range(stop):
+            if not p.stdout.readline():
+                break
+        p.send_signal(number)
+        out, err = p.communicate()
+        assert p.returncode in (0, 130, -signal.SIGKILL), (p.returncode, err)
+        if number == signal.SIGINT and p.returncode:
+            assert '--resume ' + run in err.decode(), err
+        images(tmp + '/data', 1, seed=50 + stop, prefix='new%d' % stop)
+        p = start('train', '--resume', run, '--json')
+    p.communicate()
+    assert p.returncode == 0
+    for name in ('results.json', 'results.txt', 'split.csv'):
+        assert read('%s/%s' % (run, name)) == read('%s/whole/%s' % (tmp, name)), name
+    for k in (1, 2, 3):
+        a, b = '%s/fold-%d' % (run, k), '%s/whole/fold-%d' % (tmp, k)
+        for name in ('best.safetensors', 'last.safetensors', 'split.csv', 'metrics.json'):
+            assert read('%s/%s' % (a, name)) == read('%s/%s' % (b, name)), name
+        assert history(a) == history(b)
+        assert sorted(os.listdir(a)) == RUN_FILES
 
 
 @case('a second Ctrl-C ends the command at once')
