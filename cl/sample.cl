@@ -7,6 +7,7 @@
 #include "state.cl"
 #include "vec.cl"
 #include "cells.cl"
+#include "philox.cl"
 
 /* struct clv_sample_record of src/base/sample.h. */
 typedef struct {
@@ -14,7 +15,24 @@ typedef struct {
     float m[6];
     uint taps[2];
     float contrast, brightness, max;
+    uint erase[4];
+    float erase_value[4];
+    uint noise[2], erase_random, reserved[5];
 } sample_record;
+
+static inline int is_erased(__global const sample_record *r, int x, int y)
+{
+    return (uint)x >= r->erase[0] && (uint)y >= r->erase[1] && (uint)x < r->erase[2] && (uint)y < r->erase[3];
+}
+static float erased(__global const sample_record *r, int x, int y, int k)
+{
+    if (!r->erase_random)
+        return r->erase_value[min(k, 3)];
+    const philox_words begin = {{(uint)x, (uint)y, (uint)k, 0}};
+    const philox_words bits = philox(r->noise[0], r->noise[1], begin);
+    const float u = ((float)(bits.w[0] >> 9) + 0.5f) * 0x1p-23f, turn = (float)(bits.w[1] >> 8) * 0x1p-24f;
+    return sqrt(-2.0f * log(u)) * cospi(2.0f * turn);
+}
 
 /* What follows sampling, v * scale + shift per channel. For max = contrast = std = 1 and brightness =
  * mean = 0 that is exactly v. Channels from the fifth on are not normalised. */
@@ -232,6 +250,17 @@ static int as_stored(__global const sample_record *r, int h, int w, int c)
            r->m[3] == 0.0f && r->m[4] == 1.0f && r->m[5] == 0.0f;
 }
 
+/* Pixels of the box that lie in row `row`, which begins at y. */
+static void erase_row(__global real *y, uint y_pitch, __global const sample_record *r, int row, int w, int c)
+{
+    const int end = (int)min(r->erase[2], (uint)w);
+    if ((uint)row < r->erase[1] || (uint)row >= r->erase[3])
+        return;
+    for (int x = (int)r->erase[0]; x < end; x++)
+        for (int k = 0; k < c; k++)
+            STORE(erased(r, x, row, k), y, (ulong)x * y_pitch + k);
+}
+
 #define SCALE_ROW(name, type)                                                                                  \
     static inline void name(__global real *y, __global const type *p, int n, const finish *f, int c)           \
     {                                                                                                          \
@@ -285,6 +314,7 @@ KERNEL void sample(IN_STATE, IN_U8(slot), OUT(y), uint y_pitch, int h, int w, in
 #ifdef ROWS
     if (y_pitch == (uint)c && as_stored(r, h, w, c)) {
         scale_row(y, pixels, r->value_bytes, s.y, w * c, &f, c);
+        erase_row(y, y_pitch, r, s.y, w, c);
         return;
     }
     __local float *sum = line + line_floats;
@@ -300,11 +330,17 @@ KERNEL void sample(IN_STATE, IN_U8(slot), OUT(y), uint y_pitch, int h, int w, in
         for (int x = 0; x < w; x++)
             STORE(sum[x] * scale + shift, y, (ulong)x * y_pitch + k);
     }
+    erase_row(y, y_pitch, r, s.y, w, c);
 #else
     cell p = s.first;
     for (uint i = s.count; i > 0; i--, cell_next(&p, 1)) {
-        float v = area(pixels, r, p.x, s.y, 0);
+        const int gone = is_erased(r, p.x, s.y);
+        float v = gone ? 0.0f : area(pixels, r, p.x, s.y, 0);
         for (int k = 0; k < c; k++) {
+            if (gone) {
+                STORE(erased(r, p.x, s.y, k), y, (ulong)p.x * y_pitch + k);
+                continue;
+            }
             if (k > 0 && !repeated)
                 v = area(pixels, r, p.x, s.y, (uint)k);
             STORE(v * finish_scale(&f, k) + finish_shift(&f, k), y, (ulong)p.x * y_pitch + k);

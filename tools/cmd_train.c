@@ -53,7 +53,7 @@ static const struct argp_option opts[] = {
     {"skip-bad", KEY_SKIP, NULL, 0, "go on without damaged files", 3},
     {"refuse-leaks", KEY_REFUSE, NULL, 0, "stop when a given split shares images or persons", 3},
     {"preprocess", KEY_PREPROCESS, "TEXT", 0, "\"resize=crop mean=0.5 std=0.5 rotate=90 crop_center=0.9\"", 3},
-    {"augment", KEY_AUGMENT, "TEXT", 0, "\"rotation=10 shift=0.1 zoom=0.1 flip=horizontal brightness=0.1 contrast=0.1\"", 3},
+    {"augment", KEY_AUGMENT, "TEXT", 0, "\"rotation=10 shift=0.1 zoom=0.1 flip=horizontal brightness=0.1 contrast=0.1 erase_p=0.5 mixup=0.2 cutmix=1\"", 3},
     {"cache", KEY_CACHE, "BYTES", 0, "memory for decoded images (default 1G)", 3},
     {"threads", KEY_THREADS, "N", 0, "decoder threads (default: number of CPUs, at most 8)", 3},
     {NULL, 0, NULL, 0, "Engine:", 4},

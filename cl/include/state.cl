@@ -11,9 +11,10 @@ typedef struct {
     float rate_behind;
     float loss_scale;
     uint skip;
-    uint reserved;
+    float mix_keep;
+    uint mix_box[4];
 } step_state;
 #define IN_STATE __global const uint *restrict state_words, ulong state_off
 #define STATE ((__global const step_state *)(state_words + state_off))
 /* Global index of sample i of the batch. */
-#define SAMPLE_INDEX(i) (state_words[state_off + 16 + (i)])
+#define SAMPLE_INDEX(i) (state_words[state_off + 20 + (i)])

@@ -91,7 +91,9 @@ CLV_API CLV_CHECK enum clv_err clv_data_write_split(const struct clv_data *data,
  *   preprocess: resize (squash|crop|pad) crop=x,y,w,h crop_center=FRACTION rotate=DEGREES
  *               mean=a,b,c std=a,b,c     (default: whole image squashed, values 0..1)
  *   augment:    rotation=DEG shift=FRACTION zoom=FRACTION flip=none|horizontal|vertical|both
- *               crop=FRACTION brightness=x contrast=x                      (default: none) */
+ *               crop=FRACTION brightness=x contrast=x
+ *               erase_p=x erase_scale=a:b erase_ratio=a:b erase_value=a,b,c|random
+ *               mixup=ALPHA cutmix=ALPHA mix_p=x                           (default: none) */
 struct clv_pipeline_params { const char *preprocess, *augment; };
 /* The tables' help text, a line per key. malloc'ed; caller frees; NULL when out of memory. */
 CLV_API char *clv_pipeline_help(void);

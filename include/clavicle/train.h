@@ -72,7 +72,8 @@ struct clv_trainer_params {
     enum clv_self_test_mode self_test;
     bool plan_only;         /* for clv_trainer_plan_text() and _get_memory(): no weights are drawn, no
                              * kernel is built, whatever would run is refused */
-    /* How staged images become the network's input; only mean and std matter for float batches. */
+    /* How staged images become the network's input. For float batches only mean and std matter, and in clv_trainer_fit()
+     * mixup, cutmix and mix_p. */
     struct clv_pipeline_params pipeline;
     size_t max_image_bytes; /* largest stored image of a staged sample; 0 = height x width x channels floats, which
                              * are the input themselves where mean and std leave them as they are */

@@ -108,10 +108,12 @@ static void add_form(const struct clv_opt *o, struct clv_str *s)
         [CLV_OPT_BOOL] = "yes|no",  [CLV_OPT_PAIR] = "HxW",    [CLV_OPT_RANGE] = "LOW:HIGH",
         [CLV_OPT_LIST] = "A,B,...", [CLV_OPT_STRING] = "TEXT",
     };
-    if (o->type == CLV_OPT_ENUM)
-        add_names(o->names, "|", s);
-    else
+    if (o->type != CLV_OPT_ENUM)
         clv_str_add(s, forms[o->type]);
+    if (o->names) {
+        clv_str_add(s, o->type == CLV_OPT_ENUM ? "" : "|");
+        add_names(o->names, "|", s);
+    }
 }
 
 static bool parse_bool(struct span s, bool *ret)
@@ -160,9 +162,14 @@ static bool parse_range(struct span s, double ret[2])
     return true;
 }
 
-static bool parse_list(struct span s, struct clv_opt_list *ret)
+static bool parse_list(const struct clv_opt *o, struct span s, struct clv_opt_list *ret)
 {
+    int name;
     *ret = (struct clv_opt_list){0};
+    if (o->names && parse_enum(o, s, &name)) {
+        ret->n = -1 - name;
+        return true;
+    }
     if (!s.n)
         return true;
     for (;;) {
@@ -196,7 +203,7 @@ static bool parse_form(const struct clv_opt *o, struct span s, union value *v)
     case CLV_OPT_RANGE:
         return parse_range(s, v->d);
     case CLV_OPT_LIST:
-        return parse_list(s, &v->list);
+        return parse_list(o, s, &v->list);
     case CLV_OPT_STRING:
         return span_copy(s, v->s, sizeof(v->s));
     }
@@ -411,6 +418,8 @@ static void print_value(const struct clv_opt *o, const union value *v, struct cl
         clv_str_add_double(s, v->d[1]);
         break;
     case CLV_OPT_LIST:
+        if (v->list.n < 0)
+            clv_str_add(s, o->names[-1 - v->list.n]);
         for (int i = 0; i < v->list.n; i++) {
             clv_str_add(s, i ? "," : "");
             clv_str_add_double(s, v->list.v[i]);

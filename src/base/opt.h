@@ -22,7 +22,7 @@ enum clv_opt_type {
     CLV_OPT_ENUM,   /* int: index into names */
     CLV_OPT_PAIR,   /* int[2]: "3" sets both, "3x5" height x width */
     CLV_OPT_RANGE,  /* double[2]: "a:b" low and high; a bare "a" means -a:a when a >= 0 */
-    CLV_OPT_LIST,   /* struct clv_opt_list: comma-separated numbers */
+    CLV_OPT_LIST,   /* struct clv_opt_list: comma-separated numbers, or one of the names: n is then -1 - its index */
     CLV_OPT_STRING, /* char[CLV_OPT_STRING_MAX] */
 };
 enum { CLV_OPT_LIST_MAX = 64, CLV_OPT_STRING_MAX = 128 };
@@ -35,7 +35,7 @@ struct clv_opt {
     size_t offset;            /* offsetof in the params struct */
     const char *def;          /* default in text form; NULL = required */
     double min, max;          /* inclusive; both 0 = unbounded */
-    const char *const *names; /* ENUM: NULL-terminated */
+    const char *const *names; /* ENUM, LIST (may be NULL): NULL-terminated */
 };
 
 /* Sets every option to its default (required ones stay zero). */

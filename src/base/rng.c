@@ -83,7 +83,7 @@ void clv_rng_fill(struct clv_rng *r, double scale, float *out, size_t n)
         out[i] = (float)(clv_rng_range(r, -1, 1) * scale);
 }
 
-/* ln of 2^-34 < x < 1: ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m within [1/sqrt 2, sqrt
+/* ln of x > 0: ln(m 2^e) = e ln 2 + 2 atanh((m - 1) / (m + 1)), m within [1/sqrt 2, sqrt
  * 2): the argument of atanh stays below 0.172 and 12 terms leave less than 1e-19. */
 static double portable_log(double x)
 {
@@ -149,6 +149,41 @@ static double normal_quantile(double p)
 double clv_rng_normal(struct clv_rng *r)
 {
     return normal_quantile((clv_rng_u32(r) + 0.5) * 0x1p-32);
+}
+
+/* e^x for |x| < 700: 2^k e^t with |t| <= ln 2 / 2, where 18 terms of the series leave less than 1e-16. */
+static double portable_exp(double x)
+{
+    const double k = floor(x / 0.69314718055994530942 + 0.5), t = x - k * 0.69314718055994530942;
+    double sum = 1;
+    for (int i = 18; i >= 1; i--)
+        sum = 1 + sum * t / i;
+    return ldexp(sum, (int)k);
+}
+
+/* Logarithm of a Gamma(a, 1) number: G. Marsaglia, W. Tsang, "A simple method for generating gamma variables", ACM TOMS
+ * 26 (2000); a < 1 by Gamma(a + 1) u^(1 / a), whose logarithm does not underflow. */
+static double draw_log_gamma(struct clv_rng *r, double a)
+{
+    const double boost = a < 1 ? portable_log((clv_rng_u32(r) + 0.5) * 0x1p-32) / a : 0;
+    const double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = 1 / sqrt(9 * d);
+    for (;;) {
+        const double x = clv_rng_normal(r), cube = 1 + c * x;
+        const double u = (clv_rng_u32(r) + 0.5) * 0x1p-32;
+        if (cube <= 0)
+            continue;
+        const double v = cube * cube * cube, log_v = portable_log(v);
+        if (portable_log(u) < 0.5 * x * x + d - d * v + d * log_v)
+            return portable_log(d) + log_v + boost;
+    }
+}
+
+double clv_rng_beta(struct clv_rng *r, double a, double b)
+{
+    const double x = draw_log_gamma(r, a), y = draw_log_gamma(r, b);
+    if (fabs(y - x) > 690)
+        return y < x;
+    return 1 / (1 + portable_exp(y - x));
 }
 
 /* D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29 (2019). */

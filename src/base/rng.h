@@ -23,6 +23,7 @@ void clv_rng_fill(struct clv_rng *r, double scale, float *out, size_t n);
 /* The stream as it is after `numbers` draws of 32 bits: blocks of it can be made apart. */
 struct clv_rng clv_rng_at(const struct clv_rng *r, uint64_t numbers);
 double clv_rng_normal(struct clv_rng *r);                         /* mean 0, variance 1 */
+double clv_rng_beta(struct clv_rng *r, double a, double b);       /* Beta(a, b), a and b > 0; 0..1 */
 uint32_t clv_rng_below(struct clv_rng *r, uint32_t n);            /* 0..n-1, unbiased */
 /* Fisher-Yates over n indices. */
 void clv_rng_shuffle(struct clv_rng *r, uint32_t *index, uint32_t n);

@@ -7,7 +7,7 @@
  * evenly spaced points inside the output pixel, each read bilinearly, edges clamped; with
  * taps = ceil(scale) this is the area average when shrinking and plain bilinear when growing.
  * Then v = value / max; v = (v - .5) * contrast + .5 + brightness; result (v - mean[c]) / std[c].
- * A gray source is repeated to every channel. */
+ * A gray source is repeated to every channel. Last, the pixels of the box `erase` are replaced. */
 #ifndef CLV_BASE_SAMPLE_H
 #define CLV_BASE_SAMPLE_H
 
@@ -16,7 +16,7 @@
 
 enum { CLV_SAMPLE_CHANNELS = 4 };
 
-/* 64 bytes; the layout is shared with cl/sample.cl. */
+/* 128 bytes; the layout is shared with cl/sample.cl. */
 struct clv_sample_record {
     uint32_t offset;     /* first pixel byte, from the begin of the slot; multiple of 16 */
     uint32_t width, height;
@@ -26,6 +26,13 @@ struct clv_sample_record {
     uint32_t taps[2];    /* x, y; at least 1 */
     float contrast, brightness;
     float max;           /* 255, 65535, or what the file's bit depth says */
+    /* Output pixels left <= x < right, top <= y < bottom (in that order; empty: none) become erase_value[channel] or, with
+     * erase_random, normal numbers: Box and Muller's of clv_philox(noise, {x, y, channel, 0}). */
+    uint32_t erase[4];
+    float erase_value[CLV_SAMPLE_CHANNELS];
+    uint32_t noise[2];   /* low, high */
+    uint32_t erase_random;
+    uint32_t reserved[5];
 };
 
 /* A slot for a batch of images of at most image_bytes each: the records, then the images, each
@@ -37,12 +44,23 @@ static inline size_t clv_slot_stride(size_t image_bytes)
 }
 static inline size_t clv_slot_header(size_t batch)
 {
-    return batch * sizeof(struct clv_sample_record); /* 64 bytes each */
+    return batch * sizeof(struct clv_sample_record); /* 128 bytes each */
 }
 static inline size_t clv_slot_bytes(size_t batch, size_t image_bytes)
 {
     return clv_slot_header(batch) + batch * clv_slot_stride(image_bytes);
 }
+
+/* How the samples of a batch are mixed with each other, behind sampling and in place: of n samples, i and n - 1 - i are a
+ * pair; inside the box (as `erase` above) each becomes keep * itself + (1 - keep) * the other. That of the middle of an odd
+ * number stays. */
+struct clv_mix { float keep; uint32_t box[4]; };
+extern const struct clv_mix clv_mix_none; /* an empty box */
+/* Share of a sample's own pixels, and so of its label, in what it becomes. */
+double clv_mix_share(const struct clv_mix *m, int h, int w);
+/* Reference: x[n][h][w][c]; and the same for the targets[n][outputs]. */
+void clv_mix_reference(const struct clv_mix *m, int n, int h, int w, int c, float *x);
+void clv_mix_targets(const struct clv_mix *m, int h, int w, int n, int outputs, float *targets);
 
 struct clv_normalise { float mean[CLV_SAMPLE_CHANNELS], std[CLV_SAMPLE_CHANNELS]; };
 

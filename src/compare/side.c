@@ -165,10 +165,13 @@ enum clv_err clv_compare_side_step(struct clv_compare_side *s, bool training)
     double sum = 0;
     bool skipped;
     CLV_TRY(next_batch(s, &used, &n));
-    if (training)
+    struct clv_mix mix = clv_mix_none;
+    if (training) {
         CLV_TRY(clv_trainer_one_hot(t, t->labels, n, t->targets));
+        mix = clv_trainer_mix(t, s->epoch, t->step, n, t->targets);
+    }
     CLV_TRY(clv_trainer_submit(t, training, 0, &(struct clv_upload){.bytes = used}, n, t->index,
-                               training ? t->targets : NULL));
+                               training ? t->targets : NULL, &mix));
     CLV_TRY(clv_plan_wait(s->plan, 0, &output, &loss));
     if (training)
         CLV_TRY(clv_trainer_land(t, 0, t->step, &skipped));

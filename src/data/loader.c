@@ -65,8 +65,12 @@ static int batch_size(const struct clv_loader *l, size_t b)
 static void put(const struct clv_loader *l, unsigned char *slot, int pos, const struct clv_image *im,
                 uint64_t epoch, uint32_t index)
 {
+    const struct clv_pipeline *p = &l->pipeline;
     struct clv_sample_record r;
-    clv_pipeline_record(&l->pipeline, im, l->params.training, l->params.seed, epoch, index, &r);
+    struct clv_draw d;
+    if (l->params.training)
+        d = clv_augment_draw(&p->aug, p->height, p->width, l->params.seed, epoch, index);
+    clv_pipeline_record(p, im, l->params.training ? &d : NULL, &r);
     r.offset = (uint32_t)(l->header + (size_t)pos * l->stride);
     memcpy(slot + (size_t)pos * sizeof r, &r, sizeof r);
     memcpy(slot + r.offset, im->pixels, clv_image_bytes(im));

@@ -1,17 +1,13 @@
 #include "data/pipeline.h"
-#include "base/rng.h"
 #include "base/util.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { RESIZE_SQUASH, RESIZE_CROP, RESIZE_PAD };
-enum { FLIP_NONE, FLIP_HORIZONTAL, FLIP_VERTICAL, FLIP_BOTH };
 enum { MAX_TAPS = 64 };
-static const uint64_t augment_key = 0x6175676d656e74u; /* "augment" */
 
 static const char *const resize_names[] = {"squash", "crop", "pad", NULL};
-static const char *const flip_names[] = {"none", "horizontal", "vertical", "both", NULL};
 
 #define PRE(field) offsetof(struct clv_preprocess, field)
 const struct clv_opt clv_preprocess_opts[] = {
@@ -26,20 +22,6 @@ const struct clv_opt clv_preprocess_opts[] = {
     {"mean", "subtracted from values 0..1: one number or one per channel", CLV_OPT_LIST, PRE(mean),
      "0", -1000, 1000},
     {"std", "then divides: one number or one per channel", CLV_OPT_LIST, PRE(std), "1", 1e-6, 1000},
-    {0}};
-
-#define AUG(field) offsetof(struct clv_augment, field)
-const struct clv_opt clv_augment_opts[] = {
-    {"rotation", "turn by a random angle, degrees", CLV_OPT_RANGE, AUG(rotation), "0", -360, 360},
-    {"shift", "move along each axis by a random share of it", CLV_OPT_RANGE, AUG(shift), "0", -1, 1},
-    {"zoom", "enlarge by 1 + a random number", CLV_OPT_RANGE, AUG(zoom), "0", -0.9, 10},
-    {"flip", "mirror every second image on the named axis", CLV_OPT_ENUM, AUG(flip), "none",
-     .names = flip_names},
-    {"crop", "keep a random window, sides between this share and all", CLV_OPT_DOUBLE, AUG(crop), "1",
-     0.01, 1},
-    {"brightness", "add a random number to values 0..1", CLV_OPT_RANGE, AUG(brightness), "0", -1, 1},
-    {"contrast", "stretch about 0.5 by 1 + a random number", CLV_OPT_RANGE, AUG(contrast), "0", -1,
-     10},
     {0}};
 
 static enum clv_err check_list(const struct clv_opt_list *list, const char *name, int channels,
@@ -67,7 +49,8 @@ enum clv_err clv_pipeline_init(struct clv_pipeline *p, int height, int width, in
         return clv_fail(err, CLV_ERR_ARG, "preprocess: crop has %d numbers; expected x,y,width,height",
                         p->pre.crop.n);
     CLV_TRY(check_list(&p->pre.mean, "mean", channels, err));
-    return check_list(&p->pre.std, "std", channels, err);
+    CLV_TRY(check_list(&p->pre.std, "std", channels, err));
+    return clv_augment_check(&p->aug, channels, err);
 }
 
 void clv_pipeline_normalise(const struct clv_pipeline *p, struct clv_normalise *ret)
@@ -171,34 +154,9 @@ static struct affine unrotate(double degrees)
     return (struct affine){c, -s, 0, s, c, 0};
 }
 
-struct draw {
-    double rotation, shift_x, shift_y, zoom, window, window_x, window_y, brightness, contrast;
-    bool flip_x, flip_y;
-};
-
-/* All numbers are always drawn, in one order, so that an option changes nothing but itself. */
-static struct draw draw_augment(const struct clv_augment *a, uint64_t seed, uint64_t epoch,
-                                uint32_t index)
-{
-    struct clv_rng rng = clv_rng_init(seed ^ augment_key, epoch << 32 | index);
-    struct draw d;
-    d.rotation = clv_rng_range(&rng, a->rotation[0], a->rotation[1]);
-    d.shift_x = clv_rng_range(&rng, a->shift[0], a->shift[1]);
-    d.shift_y = clv_rng_range(&rng, a->shift[0], a->shift[1]);
-    d.zoom = 1 + clv_rng_range(&rng, a->zoom[0], a->zoom[1]);
-    d.flip_x = clv_rng_u32(&rng) >> 31 && (a->flip == FLIP_HORIZONTAL || a->flip == FLIP_BOTH);
-    d.flip_y = clv_rng_u32(&rng) >> 31 && (a->flip == FLIP_VERTICAL || a->flip == FLIP_BOTH);
-    d.window = clv_rng_range(&rng, a->crop, 1);
-    d.window_x = (clv_rng_uniform(&rng) - 0.5) * (1 - d.window);
-    d.window_y = (clv_rng_uniform(&rng) - 0.5) * (1 - d.window);
-    d.brightness = clv_rng_range(&rng, a->brightness[0], a->brightness[1]);
-    d.contrast = 1 + clv_rng_range(&rng, a->contrast[0], a->contrast[1]);
-    return d;
-}
-
 /* Output pixels about the centre -> the same before augmentation. Shapes are turned as the network
  * sees them, after resizing. */
-static struct affine unaugment(const struct clv_pipeline *p, const struct draw *d)
+static struct affine unaugment(const struct clv_pipeline *p, const struct clv_draw *d)
 {
     const struct affine window = {d->window, 0, d->window_x * p->width,
                                   0, d->window, d->window_y * p->height};
@@ -214,8 +172,18 @@ static uint32_t count_taps(double dx, double dy)
     return n < 1 ? 1 : n > MAX_TAPS ? MAX_TAPS : (uint32_t)n;
 }
 
-void clv_pipeline_record(const struct clv_pipeline *p, const struct clv_image *im, bool training,
-                         uint64_t seed, uint64_t epoch, uint32_t index,
+/* The box and what is in it. */
+static void set_erase(const struct clv_pipeline *p, const struct clv_draw *d, struct clv_sample_record *r)
+{
+    const struct clv_opt_list *value = &p->aug.erase_value;
+    memcpy(r->erase, d->erase, sizeof r->erase);
+    memcpy(r->noise, d->noise, sizeof r->noise);
+    r->erase_random = value->n < 0;
+    for (int c = 0; c < CLV_SAMPLE_CHANNELS && value->n > 0; c++)
+        r->erase_value[c] = (float)value->v[CLV_MIN(c, value->n - 1)];
+}
+
+void clv_pipeline_record(const struct clv_pipeline *p, const struct clv_image *im, const struct clv_draw *draw,
                          struct clv_sample_record *r)
 {
     const struct affine to_center = {1, 0, -0.5 * p->width, 0, 1, -0.5 * p->height};
@@ -223,12 +191,10 @@ void clv_pipeline_record(const struct clv_pipeline *p, const struct clv_image *i
     if (p->pre.resize == RESIZE_PAD)
         sx = sy = fmax(sx, sy);
     const struct affine to_source = {sx, 0, 0.5 * im->width, 0, sy, 0.5 * im->height};
-    struct draw d = {.contrast = 1};
+    const struct clv_draw *d = draw ? draw : &clv_draw_nothing;
     struct affine m = to_center;
-    if (training) {
-        d = draw_augment(&p->aug, seed, epoch, index);
-        m = compose(unaugment(p, &d), m);
-    }
+    if (draw)
+        m = compose(unaugment(p, draw), m);
     if (p->pre.rotate != 0)
         m = compose(unrotate(p->pre.rotate), m);
     m = compose(to_source, m);
@@ -239,10 +205,11 @@ void clv_pipeline_record(const struct clv_pipeline *p, const struct clv_image *i
         .value_bytes = (uint32_t)im->value_bytes,
         .m = {(float)m.a, (float)m.b, (float)m.c, (float)m.d, (float)m.e, (float)m.f},
         .taps = {count_taps(m.a, m.d), count_taps(m.b, m.e)},
-        .contrast = (float)d.contrast,
-        .brightness = (float)d.brightness,
+        .contrast = (float)d->contrast,
+        .brightness = (float)d->brightness,
         .max = im->max,
     };
+    set_erase(p, d, r);
 }
 
 char *clv_pipeline_help(void)

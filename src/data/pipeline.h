@@ -7,6 +7,7 @@
 
 #include "base/opt.h"
 #include "base/sample.h"
+#include "data/augment.h"
 #include "data/image.h"
 #include <clavicle/data.h>
 
@@ -15,12 +16,7 @@ struct clv_preprocess {
     struct clv_opt_list crop, mean, std;
     double crop_center, rotate;
 };
-struct clv_augment {
-    double rotation[2], shift[2], zoom[2], brightness[2], contrast[2];
-    double crop;
-    int flip;
-};
-extern const struct clv_opt clv_preprocess_opts[], clv_augment_opts[];
+extern const struct clv_opt clv_preprocess_opts[];
 
 struct clv_pipeline {
     int height, width, channels; /* of the network's input */
@@ -43,10 +39,8 @@ CLV_CHECK enum clv_err clv_pipeline_size(const struct clv_pipeline *p, struct cl
 CLV_CHECK enum clv_err clv_pipeline_prepare(const struct clv_pipeline *p, struct clv_image *im,
                                             struct clv_error *err);
 
-/* Everything of the record but offset, for a prepared image. With training, augmentation is drawn
- * from (seed, epoch, index). */
-void clv_pipeline_record(const struct clv_pipeline *p, const struct clv_image *im, bool training,
-                         uint64_t seed, uint64_t epoch, uint32_t index,
+/* Everything of the record but offset, for a prepared image. draw: what augmentation drew for it, NULL = nothing. */
+void clv_pipeline_record(const struct clv_pipeline *p, const struct clv_image *im, const struct clv_draw *draw,
                          struct clv_sample_record *r);
 
 #endif

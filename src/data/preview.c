@@ -79,7 +79,8 @@ static void sheet_put(struct sheet *s, size_t at)
 static enum clv_err draw_tiles(struct clv_data *data, enum clv_split split, struct clv_loader *l,
                                struct sheet *s)
 {
-    struct clv_normalise plain = {.mean = {0}};
+    struct clv_normalise plain = {.mean = {0}}, norm;
+    clv_loader_normalise(l, &norm);
     for (int k = 0; k < CLV_SAMPLE_CHANNELS; k++)
         plain.std[k] = 1;
     unsigned char *slot = malloc(clv_loader_slot_bytes(l));
@@ -96,6 +97,8 @@ static enum clv_err draw_tiles(struct clv_data *data, enum clv_split split, stru
         for (int i = 0; i < n && done < s->count; i++, done++) {
             struct clv_sample_record r;
             memcpy(&r, slot + (size_t)i * sizeof r, sizeof r);
+            for (int k = 0; k < CLV_SAMPLE_CHANNELS; k++) /* which is set behind mean and deviation */
+                r.erase_value[k] = r.erase_value[k] * norm.std[k] + norm.mean[k];
             clv_sample_reference(slot, &r, s->height, s->width, s->channels, &plain, s->sample);
             sheet_put(s, done);
             clv_log(data->ctx, CLV_LOG_INFO, "row %zu column %zu: %s (%s)", done / s->columns + 1,

@@ -34,6 +34,13 @@ static const struct sample_case cases[] = {
      {{.width = 6, .height = 5, .channels = 4, .value_bytes = 4, AS_STORED, .contrast = 1, .max = 1},
       {.width = 6, .height = 5, .channels = 4, .value_bytes = 4, AS_STORED, .contrast = 1, .max = 1},
       {.width = 6, .height = 5, .channels = 4, .value_bytes = 4, AS_STORED, .contrast = 1, .max = 1}}},
+    {"erased", 6, 9, 1, {{0.4f}, {0.2f}}, 1e-4,
+     {{.width = 6, .height = 6, .channels = 1, .value_bytes = 1, .m = {0.7f, 0, 0, 0, 1, 0}, .taps = {1, 1}, .contrast = 1,
+       .max = 255, .erase = {2, 1, 7, 6}, .erase_value = {-3}},
+      {.width = 6, .height = 6, .channels = 1, .value_bytes = 1, .m = {0.7f, 0, 0, 0, 1, 0}, .taps = {1, 1}, .contrast = 1,
+       .max = 255, .erase = {0, 2, 9, 4}, .noise = {8, 9}, .erase_random = 1},
+      {.width = 9, .height = 6, .channels = 1, .value_bytes = 1, AS_STORED, .contrast = 1, .max = 255,
+       .erase = {8, 0, 9, 6}, .erase_value = {2}}}},
     {"as stored", 4, 21, 3, {{0.4f, 0.5f, 0.6f, 0}, {0.2f, 0.3f, 0.25f, 1}}, 1e-5,
      {{.width = 21, .height = 4, .channels = 3, .value_bytes = 1, AS_STORED, .contrast = 1.1f, .brightness = 0.05f,
        .max = 255},
@@ -110,7 +117,7 @@ static enum clv_err execute(struct job *j)
     struct clv_emit e = {.err = clv_device_error(j->dev), .dev = j->dev, .caps = clv_device_caps(j->dev),
                          .batch = BATCH, .steps = &j->steps};
     CLV_TRY(allocate(j));
-    e.state = j->state = clv_emit_tensor(&e, CLV_MEMORY_IO, CLV_U32, 1, 1, 1, 16 + BATCH, "state");
+    e.state = j->state = clv_emit_tensor(&e, CLV_MEMORY_IO, CLV_U32, 1, 1, 1, sizeof(struct clv_step_state) / 4 + BATCH, "state");
     j->staging = clv_emit_tensor(&e, CLV_MEMORY_IO, CLV_U8, 1, 1, 1, SLOT_BYTES, "staging");
     j->out = clv_emit_tensor(&e, CLV_MEMORY_ACTIVATION, CLV_F32, BATCH, c->h, c->w, c->c, "out");
     if (!j->state || !j->staging || !j->out)

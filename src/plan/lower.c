@@ -95,6 +95,8 @@ static enum clv_err lower_forward(struct clv_plan *p, struct clv_emit *e)
         if (node->op->flags & CLV_OP_INPUT) {
             if (!p->takes_floats)
                 CLV_TRY(clv_emit_sample(e, p->staging, p->node[i].out, &p->params.normalise));
+            if (p->params.training && p->params.mix)
+                CLV_TRY(clv_emit_mix(e, p->node[i].out));
             CLV_TRY(clv_finite_input(p, e));
             continue;
         }

@@ -31,6 +31,7 @@ struct clv_plan_params {
                                       * them as they are: clv_plan_takes_floats() says whether */
     size_t slot_bytes;               /* staging otherwise: sample records and pixels (data/loader.h) */
     struct clv_normalise normalise;
+    bool mix;                        /* training: a step behind the samples mixes them as the state says */
     const struct clv_optim *optim;   /* training */
     double clip_norm;                /* 0 = no clipping */
     bool keep_gradients;             /* all, to be read: no update becomes part of a backward step */

@@ -11,4 +11,7 @@
 CLV_CHECK enum clv_err clv_emit_sample(struct clv_emit *e, struct clv_tensor *staging,
                                        struct clv_tensor *out, const struct clv_normalise *normalise);
 
+/* Appends the mixing of a batch behind it: the step's state says how (struct clv_mix). x: [batch][h][w][c], in place. */
+CLV_CHECK enum clv_err clv_emit_mix(struct clv_emit *e, struct clv_tensor *x);
+
 #endif

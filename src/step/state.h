@@ -4,6 +4,7 @@
 #ifndef CLV_STEP_STATE_H
 #define CLV_STEP_STATE_H
 
+#include "base/sample.h"
 #include <stdint.h>
 
 struct clv_step_state {
@@ -19,7 +20,7 @@ struct clv_step_state {
     float rate_behind;       /* rate if it is one more */
     float loss_scale;        /* written on the device, */
     uint32_t skip;           /* and so is this: the updates of this step do nothing */
-    uint32_t reserved;
+    struct clv_mix mix;      /* plans for training that mix */
 };
 
 #endif

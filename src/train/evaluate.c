@@ -69,7 +69,7 @@ static enum clv_err run_batches(struct clv_trainer *t, struct clv_plan *plan, st
         CLV_TRY(reserve(t, r, waiting));
         memcpy(r->labels + r->n + waiting - (size_t)n, t->labels, (size_t)n * sizeof *r->labels);
         CLV_TRY(clv_trainer_one_hot(t, t->labels, n, t->targets));
-        CLV_TRY(clv_trainer_submit(t, false, slot, &(struct clv_upload){.bytes = used}, n, t->index, t->targets));
+        CLV_TRY(clv_trainer_submit(t, false, slot, &(struct clv_upload){.bytes = used}, n, t->index, t->targets, NULL));
         in_flight[slot] = n;
     }
     for (int i = 1; i < CLV_PLAN_RING; i++) {

@@ -18,13 +18,14 @@ static double share(const struct clv_fit *f, uint64_t batch)
 
 static double share_done(const struct clv_fit *f) { return share(f, f->state.batch); }
 
-/* The schedule must not see what happens to be in flight: a resumed run starts with nothing there. */
-static double share_submitted(const struct clv_fit *f)
+/* Batches of the epoch before the one that is submitted next. What depends on it must not see what happens to be in
+ * flight: a resumed run starts with nothing there. */
+static uint64_t batches_submitted(const struct clv_fit *f)
 {
     uint64_t batch = f->state.batch;
     for (int i = 0; i < CLV_PLAN_RING; i++)
         batch += f->flight[i].n > 0;
-    return share(f, batch);
+    return batch;
 }
 
 static struct clv_event event(const struct clv_fit *f, enum clv_event_kind kind)
@@ -140,6 +141,19 @@ static enum clv_err checkpoint_within_epoch(struct clv_fit *f)
     return CLV_OK;
 }
 
+/* Soft targets of a mixed batch; its accuracy counts the class that has the larger share. */
+static struct clv_mix mix_targets(struct clv_fit *f, int32_t *labels, int n)
+{
+    struct clv_trainer *t = f->t;
+    const struct clv_mix mix = clv_trainer_mix(t, (uint64_t)f->state.epoch, batches_submitted(f), n, t->targets);
+    for (int i = 0; i < n / 2 && clv_mix_share(&mix, t->input.h, t->input.w) < 0.5; i++) {
+        const int32_t label = labels[i];
+        labels[i] = labels[n - 1 - i];
+        labels[n - 1 - i] = label;
+    }
+    return mix;
+}
+
 /* The next batch into the slot b, whose last one has landed; *n = 0 at the end of the epoch. */
 static enum clv_err submit(struct clv_fit *f, struct clv_flight *b, int *n)
 {
@@ -153,9 +167,10 @@ static enum clv_err submit(struct clv_fit *f, struct clv_flight *b, int *n)
         return CLV_OK;
     clv_recorder_span(f->recorder, CLV_SPAN_BATCH, t->step + 1, begin);
     begin = clv_now();
-    set_rate(f, t->step, share_submitted(f));
+    set_rate(f, t->step, share(f, batches_submitted(f)));
     CLV_TRY(clv_trainer_one_hot(t, b->labels, *n, t->targets));
-    CLV_TRY(clv_trainer_submit(t, true, f->slot, &(struct clv_upload){.bytes = used}, *n, t->index, t->targets));
+    const struct clv_mix mix = mix_targets(f, b->labels, *n);
+    CLV_TRY(clv_trainer_submit(t, true, f->slot, &(struct clv_upload){.bytes = used}, *n, t->index, t->targets, &mix));
     clv_recorder_span(f->recorder, CLV_SPAN_SUBMIT, t->step, begin);
     b->n = *n;
     b->slot = f->slot;

@@ -52,7 +52,7 @@ static enum clv_err predict_batch(struct prediction *p, const char *const *files
     CLV_TRY(decode(p, files, n, &good));
     if (good) {
         CLV_TRY(clv_trainer_submit(r->trainer, false, 0, &(struct clv_upload){.bytes = clv_loader_slot_bytes(r->loader)}, good,
-                                   NULL, NULL));
+                                   NULL, NULL, NULL));
         CLV_TRY(clv_plan_wait(p->plan, 0, &output, &loss));
     }
     for (int i = 0; i < n; i++) {

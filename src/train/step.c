@@ -32,14 +32,23 @@ int clv_trainer_argmax(const struct clv_trainer *t, const float *output)
     return best;
 }
 
+struct clv_mix clv_trainer_mix(const struct clv_trainer *t, uint64_t epoch, uint64_t batch, int n, float *targets)
+{
+    const struct clv_mix mix =
+        clv_augment_mix(&t->augment, t->input.h, t->input.w, t->params.seed, epoch, batch);
+    clv_mix_targets(&mix, t->input.h, t->input.w, n, t->outputs, targets);
+    return mix;
+}
+
 enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot,
                                 const struct clv_upload *upload, int n,
-                                const uint32_t *index, const float *targets)
+                                const uint32_t *index, const float *targets, const struct clv_mix *mix)
 {
     struct clv_plan *plan = NULL;
     CLV_TRY(clv_trainer_plan(t, training, &plan));
     struct clv_step_state st = {.n = n, .step = (uint32_t)(t->step + 1), .learning_rate = (float)t->rate,
-                                .seed = {(uint32_t)t->params.seed, (uint32_t)(t->params.seed >> 32)}};
+                                .seed = {(uint32_t)t->params.seed, (uint32_t)(t->params.seed >> 32)},
+                                .mix = mix ? *mix : clv_mix_none};
     if (training)
         CLV_TRY(clv_trainer_set_scalars(t, &st));
     CLV_TRY(clv_plan_submit(plan, slot, upload, &st, index, targets));
@@ -79,7 +88,7 @@ enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x, con
     const float *output, *losses;
     struct clv_upload upload;
     CLV_TRY(stage(t, true, x, n, &upload));
-    CLV_TRY(clv_trainer_submit(t, true, 0, &upload, n, NULL, targets));
+    CLV_TRY(clv_trainer_submit(t, true, 0, &upload, n, NULL, targets, NULL));
     CLV_TRY(clv_plan_wait(t->plan[1], 0, &output, &losses));
     double sum = 0;
     for (int i = 0; i < n; i++)
@@ -112,7 +121,7 @@ enum clv_err clv_trainer_predict(struct clv_trainer *t, const float *x, size_t n
         const float *result, *losses;
         struct clv_upload upload;
         CLV_TRY(stage(t, false, x + at * in, k, &upload));
-        CLV_TRY(clv_trainer_submit(t, false, 0, &upload, k, NULL, NULL));
+        CLV_TRY(clv_trainer_submit(t, false, 0, &upload, k, NULL, NULL, NULL));
         CLV_TRY(clv_plan_wait(t->plan[0], 0, &result, &losses));
         memcpy(output + at * out, result, (size_t)k * out * sizeof *output);
     }

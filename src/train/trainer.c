@@ -71,6 +71,7 @@ static enum clv_err set_normalise(struct clv_trainer *t)
     CLV_TRY(clv_pipeline_init(&pipeline, t->input.h, t->input.w, t->input.c, &t->params.pipeline,
                               &t->ctx->err));
     clv_pipeline_normalise(&pipeline, &t->normalise);
+    t->augment = pipeline.aug;
     return CLV_OK;
 }
 
@@ -159,6 +160,7 @@ void clv_trainer_plan_params(const struct clv_trainer *t, bool training, struct 
                                     .floats = !t->records[training],
                                     .slot_bytes = t->slot_bytes,
                                     .normalise = t->normalise,
+                                    .mix = clv_augment_mixes(&t->augment),
                                     .optim = t->optim,
                                     .clip_norm = t->params.clip_norm,
                                     .keep_gradients = t->params.keep_gradients,

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "contract/selection.h"
+#include "data/augment.h"
 #include "graph/graph.h"
 #include "model/safetensors.h"
 #include "optim/optim.h"
@@ -24,6 +25,7 @@ struct clv_trainer {
     struct clv_selection selection;   /* what the plans take */
     struct clv_plan *plan[2];         /* [training]; made when first needed */
     struct clv_normalise normalise;
+    struct clv_augment augment;       /* for its mixing of batches; all 0 = none */
     size_t slot_bytes;                /* of slots with records */
     bool records[2];                  /* [training]: samples come with records, not as plain floats */
     int matrix_parts;                 /* as struct clv_emit has it */
@@ -52,9 +54,13 @@ void clv_trainer_expect(struct clv_trainer *t, bool training, const struct clv_b
 /* One-hot (or the label itself for one output) into targets[n][outputs]; checks the range. */
 CLV_CHECK enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t *labels, int n,
                                            float *targets);
-/* Submits ring entry `slot` of a plan; a training plan's step counts. */
+/* What mixup or CutMix does to batch `batch` of `epoch`, done to its targets[n][outputs]. */
+struct clv_mix clv_trainer_mix(const struct clv_trainer *t, uint64_t epoch, uint64_t batch, int n, float *targets);
+/* Submits ring entry `slot` of a plan; a training plan's step counts. mix: of the samples (the targets are the caller's);
+ * NULL = none. */
 CLV_CHECK enum clv_err clv_trainer_submit(struct clv_trainer *t, bool training, int slot,
-                                          const struct clv_upload *upload, int n, const uint32_t *index, const float *targets);
+                                          const struct clv_upload *upload, int n, const uint32_t *index, const float *targets,
+                                          const struct clv_mix *mix);
 /* After clv_plan_wait() for a training step: what became of the loss scale. CLV_ERR_NONFINITE names `step` where
  * going on has no sense. */
 CLV_CHECK enum clv_err clv_trainer_land(struct clv_trainer *t, int slot, uint64_t step, bool *skipped);

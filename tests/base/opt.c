@@ -225,3 +225,23 @@ Test(opt, choose_takes_the_first_word)
     word[sizeof word - 1] = 0;
     cr_assert_eq(clv_opt_choose("optimizer", word, names, 3, &i, &options, &err), CLV_ERR_ARG);
 }
+
+/* A list of numbers, or one of some words. */
+Test(opt, lists_with_words)
+{
+    static const char *const words[] = {"random", "balanced", NULL};
+    static const struct clv_opt table[] = {
+        {"value", "numbers or a word", CLV_OPT_LIST, 0, "", -9, 9, words}, {0}};
+    struct clv_opt_list v;
+    struct clv_error err = {0};
+    struct clv_str s = {0};
+    cr_assert_eq(clv_opt_parse(table, &v, "x", "value=balanced", &err), CLV_OK, "%s", err.text);
+    cr_expect_eq(v.n, -2);
+    clv_opt_print(table, &v, false, &s);
+    cr_expect_str_eq(s.text, "value=balanced");
+    clv_str_finish(&s);
+    cr_assert_eq(clv_opt_parse(table, &v, "x", "value=1,-2", &err), CLV_OK);
+    cr_expect(v.n == 2 && v.v[1] == -2);
+    cr_expect_eq(clv_opt_parse(table, &v, "x", "value=1,random", &err), CLV_ERR_ARG);
+    cr_expect_not_null(strstr(err.text, "it must be A,B,...|random|balanced, -9..9"), "%s", err.text);
+}

@@ -142,3 +142,28 @@ Test(rng, shuffle_makes_every_order)
     cr_assert_eq(orders, 6);
     clv_rng_shuffle(&r, NULL, 0);
 }
+
+/* Mean a / (a + b), variance a b / ((a + b)^2 (a + b + 1)); fourth moments are below 1. */
+Test(rng, beta)
+{
+    static const double cases[][2] = {{1, 1}, {0.2, 0.2}, {0.01, 0.01}, {2, 5}, {40, 3}, {0.5, 4}};
+    enum { N = 20000 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double a = cases[i][0], b = cases[i][1], mean = a / (a + b);
+        const double variance = a * b / ((a + b) * (a + b) * (a + b + 1));
+        struct clv_rng r = clv_rng_init(9, i);
+        double sum = 0, squares = 0;
+        for (int k = 0; k < N; k++) {
+            const double x = clv_rng_beta(&r, a, b);
+            cr_assert(x >= 0 && x <= 1);
+            sum += x;
+            squares += (x - mean) * (x - mean);
+        }
+        const double error = 4 * sqrt(variance / N);
+        cr_expect_float_eq(sum / N, mean, error, "%g %g: %g", a, b, sum / N);
+        cr_expect_float_eq(squares / N, variance, error * 2 * fmax(mean, 1 - mean), "%g %g: %g", a, b, squares / N);
+    }
+    struct clv_rng r = clv_rng_init(9, 7);
+    const double tiny = clv_rng_beta(&r, 1e-5, 1e-5); /* exponents that no double holds */
+    cr_expect(tiny == 0 || tiny == 1);
+}

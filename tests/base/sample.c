@@ -25,9 +25,9 @@ static void expect(const float *got, const float *wanted, size_t n)
                            (double)got[i], (double)wanted[i]);
 }
 
-Test(sample, record_is_64_bytes)
+Test(sample, record_is_128_bytes)
 {
-    cr_assert_eq(sizeof(struct clv_sample_record), 64);
+    cr_assert_eq(sizeof(struct clv_sample_record), 128);
 }
 
 Test(sample, identity)
@@ -120,4 +120,48 @@ Test(sample, channels_contrast_and_normalisation)
     r.channels = 1;
     clv_sample_reference(slot, &r, 1, 1, 3, &plain, out);
     expect(out, (const float[]){0, 0, 0}, 3);
+}
+
+Test(sample, erased_boxes)
+{
+    static const unsigned char slot[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    const struct clv_normalise norm = {{1, 1, 1, 1}, {2, 2, 2, 2}};
+    struct clv_sample_record r = record(3, 3, 1);
+    float out[9], noise[64 * 64 * 2];
+    r.erase[0] = 1, r.erase[1] = 1, r.erase[2] = 2, r.erase[3] = 3;
+    r.erase_value[0] = -7; /* not normalised */
+    clv_sample_reference(slot, &r, 3, 3, 1, &norm, out);
+    expect(out, (const float[]){0, 0.5f, 1, 1.5f, -7, 2.5f, 3, -7, 4}, 9);
+    r.erase[0] = r.erase[1] = 0, r.erase[2] = r.erase[3] = 64;
+    r.erase_random = 1, r.noise[0] = 5, r.noise[1] = 6;
+    clv_sample_reference(slot, &r, 64, 64, 2, &norm, noise);
+    double sum = 0, squares = 0, products = 0;
+    for (int i = 0; i < 64 * 64 * 2; i++) {
+        sum += (double)noise[i];
+        squares += (double)noise[i] * (double)noise[i];
+        products += (double)noise[i] * (double)noise[i ^ 1];
+    }
+    cr_expect_float_eq(sum / 8192, 0, 0.05);
+    cr_expect_float_eq(squares / 8192, 1, 0.07);
+    cr_expect_float_eq(products / 8192, 0, 0.07, "channels differ");
+}
+
+/* Five samples of 1 x 2 pixels: 0 and 4, 1 and 3 are pairs, 2 stays. */
+Test(sample, pairs_are_mixed)
+{
+    const struct clv_mix up = {0.75f, {0, 0, 2, 1}}, cut = {0, {1, 0, 2, 1}}, empty = {0, {1, 0, 1, 1}};
+    float a[] = {0, 8, 100, 200, 5, 5, 300, 400, 16, 24}, b[10], t[] = {1, 0, 0, 1, 1, 0, 1, 0, 0, 1};
+    memcpy(b, a, sizeof b);
+    clv_mix_reference(&up, 5, 1, 2, 1, a);
+    expect(a, (const float[]){4, 12, 150, 250, 5, 5, 250, 350, 12, 20}, 10);
+    clv_mix_reference(&empty, 5, 1, 2, 1, b);
+    clv_mix_reference(&clv_mix_none, 5, 1, 2, 1, b);
+    clv_mix_reference(&cut, 5, 1, 2, 1, b);
+    expect(b, (const float[]){0, 24, 100, 400, 5, 5, 300, 200, 16, 8}, 10);
+    cr_expect_eq(clv_mix_share(&up, 1, 2), 0.75);
+    cr_expect_eq(clv_mix_share(&cut, 1, 2), 0.5);
+    cr_expect_eq(clv_mix_share(&empty, 1, 2), 1);
+    cr_expect_eq(clv_mix_share(&clv_mix_none, 1, 2), 1);
+    clv_mix_targets(&up, 1, 2, 5, 2, t);
+    expect(t, (const float[]){0.75f, 0.25f, 0.25f, 0.75f, 1, 0, 0.75f, 0.25f, 0.25f, 0.75f}, 10);
 }

@@ -234,7 +234,7 @@ Test(loader, large_images_are_reduced)
     struct clv_loader_params p = usual(d);
     p.training = false;
     struct clv_loader *l = create(ctx, &p);
-    cr_expect_eq(clv_loader_slot_bytes(l), BATCH * (64 + 4 * SIDE * SIDE));
+    cr_expect_eq(clv_loader_slot_bytes(l), BATCH * (sizeof(struct clv_sample_record) + 4 * SIDE * SIDE));
     unsigned char *slot = malloc(clv_loader_slot_bytes(l));
     uint32_t index[BATCH];
     int32_t label[BATCH];

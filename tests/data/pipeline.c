@@ -32,7 +32,8 @@ static struct outcome see(const char *pre, const char *aug, int size, uint64_t s
     cr_assert_eq(clv_pipeline_init(&p, size, size, 1, &(struct clv_pipeline_params){pre, aug}, &err),
                  CLV_OK, "%s", err.text);
     cr_assert_eq(clv_pipeline_prepare(&p, &im, &err), CLV_OK, "%s", err.text);
-    clv_pipeline_record(&p, &im, aug != NULL, seed, 3, index, &o.r);
+    const struct clv_draw d = clv_augment_draw(&p.aug, size, size, seed, 3, index);
+    clv_pipeline_record(&p, &im, aug ? &d : NULL, &o.r);
     o.r.offset = 64;
     memcpy(slot + 64, im.pixels, clv_image_bytes(&im));
     clv_pipeline_normalise(&p, &norm);
@@ -148,7 +149,7 @@ Test(pipeline, resize_modes)
         cr_expect_eq(im.width, 8);
         clv_image_finish(&im);
         im = (struct clv_image){cases[i].width, 8, 1, 1, 255, zero, NULL};
-        clv_pipeline_record(&p, &im, false, 0, 0, 0, &r);
+        clv_pipeline_record(&p, &im, NULL, &r);
         cr_expect(r.m[0] == cases[i].m0 && r.m[2] == cases[i].m2 && r.m[4] == cases[i].m4 &&
                       r.m[5] == cases[i].m5,
                   "%s: %g %g %g %g", cases[i].pre, r.m[0], r.m[2], r.m[4], r.m[5]);

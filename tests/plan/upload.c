@@ -142,7 +142,7 @@ static enum clv_err submit(struct setting *s, int step)
     memcpy(memory, s->x + (size_t)step * BATCH * COUNT, sizeof(float) * BATCH * COUNT);
     CLV_TRY(clv_trainer_one_hot(s->t, s->labels + step * BATCH, BATCH, targets));
     return clv_trainer_submit(s->t, true, slot, &(struct clv_upload){.bytes = sizeof(float) * BATCH * COUNT},
-                              BATCH, NULL, targets);
+                              BATCH, NULL, targets, NULL);
 }
 
 static enum clv_err land(struct setting *s, int step)

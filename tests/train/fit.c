@@ -118,6 +118,12 @@ Test(fit, resumed_with_a_loss_scale_is_uninterrupted_bit_for_bit)
         .optimizer = "adam", .precision = CLV_PRECISION_MIXED_FP16, .loss_scale = 0x1p22, .loss_scale_steps = 3});
 }
 
+/* Mixed batches, whose weights depend on nothing that is in flight; one of both a batch. */
+Test(fit, resumed_with_mixed_batches_is_uninterrupted_bit_for_bit)
+{
+    resume((struct clv_trainer_params){.optimizer = "adam", .pipeline.augment = "mixup=0.4 cutmix=1"});
+}
+
 struct feed { const struct setting *s; size_t at; int rewinds; };
 
 static int next(void *priv, int batch, float *x, int32_t *labels)
