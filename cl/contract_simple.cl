@@ -40,17 +40,19 @@ __kernel void contract_simple_forward(IN_STATE, IN(x), IN_F32(w), IN_F32(bias), 
     STORE(activate(sum, FLOOR_OF(flags)), y, ((long)image * oh * ow + pixel) * y_pitch + c);
 }
 
-/* Work-item = (input channel, input pixel, image). */
-__kernel void contract_simple_data(IN_STATE, IN(dz), IN_F32(w), OUT(dx), GEOMETRY, int groups, int flags)
+/* Bias and activation are those of a transposed convolution. Work-item = (input channel, input pixel, image). */
+__kernel void contract_simple_data(IN_STATE, IN(dz), IN_F32(w), IN_F32(bias), OUT(dx), GEOMETRY, int groups,
+                                   int has_bias, int flags)
 {
     AT(dz);
     AT(w);
+    AT(bias);
     AT(dx);
     const int c = get_global_id(0), pixel = get_global_id(1), image = get_global_id(2);
     if (c >= ci || pixel >= ih * iw || image >= STATE->n)
         return;
     const int cig = ci / groups, cog = co / groups, first = c / cig * cog;
-    float sum = 0;
+    float sum = has_bias ? bias[c] : 0.0f;
     for (int h = 0; h < kh; h++) {
         const int r = pixel / iw + pad_top - h * dil_h;
         if (r < 0 || r % stride_h || r / stride_h >= oh)
@@ -69,7 +71,7 @@ __kernel void contract_simple_data(IN_STATE, IN(dz), IN_F32(w), OUT(dx), GEOMETR
         sum += part;
     }
     __global real *p = dx + ((long)image * ih * iw + pixel) * x_pitch + c;
-    STORE(flags & FLAG_ACCUMULATE ? LOAD(p, 0) + sum : sum, p, 0);
+    STORE(activate(flags & FLAG_ACCUMULATE ? LOAD(p, 0) + sum : sum, FLOOR_OF(flags)), p, 0);
 }
 
 /* First stage: part[slice][kh * kw * ci / groups + 1][co], the last row for the bias; a slice is an equal

@@ -1,6 +1,7 @@
 /* Tiled schedule, dx = conv(dz, w transposed): m = pixel of one phase of dx, those that a stride apart
  * see the same taps; k = (tap, output channel), n = input channel. -D UNPOOL: dz is dy behind a 2 x 2
- * max-pool. -D PART: sums of a slice of K to dx = part[slice][m_total][ci], m_total being all pixels.
+ * max-pool. -D PART: sums of a slice of K to dx = part[slice][m_total][ci], m_total being all pixels. -D ENDS: bias and
+ * activation (-D ACT) of a transposed convolution, whose output is dx.
  * Work-group = (tile, slice). */
 #include "tiled.cl"
 #include "tiled_load.cl"
@@ -24,9 +25,14 @@ static inline b_vec filter(__global const float *w, place at, int n, int ci, int
     return n < ci ? GET_F32(VB, w + ((long)at.tap * ci + n) * co + at.channel) : (b_vec)(0.0f);
 }
 
-static inline void store(__global result *dx, float4 acc[TM][TN / 4], const tile *t, int m_count, int m_total,
+#ifdef ENDS
+static DEFINE_ACTIVATE(float4, activate)
+DEFINE_GET4(get_bias4, float, GET_F32)
+#endif
+
+static inline void store(__global result *dx, __global const float *bias, float4 acc[TM][TN / 4], const tile *t, int m_count, int m_total,
                          int ci, int x_pitch, int rows, int cols, int image, int first, int down, int right,
-                         int flags)
+                         int has_bias, int flags)
 {
     UNROLL for (int i = 0; i < TM; i++)
     {
@@ -41,7 +47,13 @@ static inline void store(__global result *dx, float4 acc[TM][TN / 4], const tile
             put4(part_row(dx, t, pixel, m_total, ci) + n, acc[i][j], n, ci);
 #else
             __global result *p = dx + (long)pixel * x_pitch + n;
-            put4(p, flags & FLAG_ACCUMULATE ? get4(p, n, ci) + acc[i][j] : acc[i][j], n, ci);
+            float4 v = acc[i][j];
+#ifdef ENDS
+            if (has_bias)
+                v += get_bias4(bias + n, n, ci);
+            v = activate(v, FLOOR_OF(flags));
+#endif
+            put4(p, flags & FLAG_ACCUMULATE ? get4(p, n, ci) + v : v, n, ci);
 #endif
         }
     }
@@ -49,14 +61,15 @@ static inline void store(__global result *dx, float4 acc[TM][TN / 4], const tile
 
 /* The tap of a place in K: tap_first + row * tap_down + column * tap_right. The pixel of dx: image * number
  * + first + row * down + column * right. VA = VB: both run along K. */
-TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN_F32(w), RESULT(dx), GATHER, int ci, int depth,
-                                 int slice_k, int per_sample, int m_total, int x_pitch, int tap_first,
+TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN_F32(w), IN_F32(bias), RESULT(dx), GATHER, int ci,
+                                 int depth, int slice_k, int per_sample, int m_total, int x_pitch, int tap_first,
                                  int tap_down, int tap_right, int image, int first, int down, int right,
-                                 int flags)
+                                 int has_bias, int flags)
 {
     AT(dz);
     AT(mask);
     AT(w);
+    AT(bias);
     AT(dx);
     TILED_LOCAL(as, bs);
     const tile t = tile_of(ci);
@@ -87,5 +100,5 @@ TILED_KERNEL contract_tiled_data(IN_STATE, IN(dz), IN_U8(mask), IN_F32(w), RESUL
             STASH_BY_COLUMN(VB, bs[stage], B_ROW, my_k, B_N(i), b[i]);                             \
     } while (0)
     TILE_SUM(acc, k_first, k_last);
-    store(dx, acc, &t, m_count, m_total, ci, x_pitch, rows, cols, image, first, down, right, flags);
+    store(dx, bias, acc, &t, m_count, m_total, ci, x_pitch, rows, cols, image, first, down, right, has_bias, flags);
 }

@@ -204,9 +204,10 @@ static enum clv_err emit_choice(struct clv_emit *e, const struct clv_contract *p
 }
 
 /* A selection is a file that people edit: what does not fit is said, and passed over. */
-static enum clv_err emit_product(struct clv_emit *e, const struct clv_contract *p,
-                                 enum clv_product product)
+enum clv_err clv_contract_emit_product(struct clv_emit *e, const struct clv_contract *p,
+                                       enum clv_product product)
 {
+    CLV_TRY(check_counts(e, p));
     const struct clv_problem problem = clv_problem_of(e, p, product);
     const char *ignored, *why;
     const struct clv_choice choice = clv_contract_choose(e, &problem, &ignored, &why);
@@ -227,14 +228,14 @@ static enum clv_err emit_backward(struct clv_emit *e, const struct clv_contract 
 {
     const struct clv_problem problem = clv_problem_of(e, p, CLV_PRODUCT_WEIGHTS);
     if (folds_act(p, clv_contract_choose(e, &problem, NULL, NULL).schedule)) {
-        CLV_TRY(emit_product(e, p, CLV_PRODUCT_WEIGHTS));
-        return p->dx ? emit_product(e, p, CLV_PRODUCT_DATA) : CLV_OK;
+        CLV_TRY(clv_contract_emit_product(e, p, CLV_PRODUCT_WEIGHTS));
+        return p->dx ? clv_contract_emit_product(e, p, CLV_PRODUCT_DATA) : CLV_OK;
     }
     if (!p->pool || p->act != CLV_ACT_RELU)
         CLV_TRY(clv_contract_act_gradient(e, p));
     if (p->dx)
-        CLV_TRY(emit_product(e, p, CLV_PRODUCT_DATA));
-    return emit_product(e, p, CLV_PRODUCT_WEIGHTS);
+        CLV_TRY(clv_contract_emit_product(e, p, CLV_PRODUCT_DATA));
+    return clv_contract_emit_product(e, p, CLV_PRODUCT_WEIGHTS);
 }
 
 enum clv_err clv_contract_emit_choice(struct clv_emit *e, const struct clv_contract *p,
@@ -248,6 +249,5 @@ enum clv_err clv_contract_emit_choice(struct clv_emit *e, const struct clv_contr
 
 enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_contract *p, enum clv_pass pass)
 {
-    CLV_TRY(check_counts(e, p));
-    return pass == CLV_PASS_FORWARD ? emit_product(e, p, CLV_PRODUCT_FORWARD) : emit_backward(e, p);
+    return pass == CLV_PASS_FORWARD ? clv_contract_emit_product(e, p, CLV_PRODUCT_FORWARD) : emit_backward(e, p);
 }

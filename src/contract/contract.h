@@ -48,6 +48,9 @@ struct clv_contract {
      * read in dy is dz = dy * act'(y): see clv_schedule.folds_act. */
     struct clv_tensor *dy, *dx, *dw, *dbias;
     bool accumulate; /* dx += instead of dx = */
+    /* Of a transposed convolution, whose output is dx: bias (of ci channels) and act belong to the data product and the
+     * forward product has neither. Without a pool; not for dense layers. */
+    bool transposed;
 };
 
 /* (row & 1) * 2 + (column & 1) of the first greatest value in that order, or that ReLU cut it off:
@@ -105,6 +108,10 @@ int clv_winograd_tile(const struct clv_choice *choice);
  * CLV_ERR_SHAPE where the batch's pixels or a filter's elements are more than an int counts. */
 CLV_CHECK enum clv_err clv_contract_emit(struct clv_emit *e, const struct clv_contract *p,
                                          enum clv_pass pass);
+/* One product by itself: of a transposed convolution. Of x and dx, y and dy, which may be the same tensor, all are set
+ * but dx of a weight product. */
+CLV_CHECK enum clv_err clv_contract_emit_product(struct clv_emit *e, const struct clv_contract *p,
+                                                 enum clv_product product);
 /* One product by one choice, with act'(y) applied to dy before weights() where it does not do that
  * itself: for who times choices. */
 CLV_CHECK enum clv_err clv_contract_emit_choice(struct clv_emit *e, const struct clv_contract *p,

@@ -171,10 +171,10 @@ static enum clv_err emit_job(struct clv_emit *e, const struct clv_contract *p,
     const struct plan f = plan_of(job, param);
     const bool data = info->pass == CLV_PASS_BACKWARD, accumulate = data && p->accumulate;
     const bool flat = clv_conv_is_dense(&p->conv), save = job->pool && p->mask;
-    const enum clv_act act = data ? CLV_ACT_LINEAR : p->act;
+    const enum clv_act act = clv_contract_act(p, data);
     const int rows = clv_matrix_rows(e->caps), items = clv_matrix_items(e->caps);
     const char *options = clv_matrix_options(e, act, job->pool, job->unpool);
-    struct clv_tensor *panel, *bias = data ? NULL : p->bias;
+    struct clv_tensor *panel, *bias = clv_contract_bias(p, data);
     if (!options)
         return CLV_ERR_NOMEM;
     CLV_TRY(emit_pack(e, p, job, &f, options, &panel));

@@ -47,6 +47,16 @@ static inline int clv_y_pitch(const struct clv_contract *p, const struct clv_ten
 /* ACT selects code only where an activation has code of its own: 0 for linear and ReLU. */
 int clv_contract_act_code(enum clv_act act);
 int clv_contract_flags(enum clv_act act, bool accumulate);
+/* Whether bias and activation are behind the product. */
+static inline bool clv_contract_ends(const struct clv_contract *p, bool data) { return data == p->transposed; }
+static inline struct clv_tensor *clv_contract_bias(const struct clv_contract *p, bool data)
+{
+    return clv_contract_ends(p, data) ? p->bias : NULL;
+}
+static inline enum clv_act clv_contract_act(const struct clv_contract *p, bool data)
+{
+    return clv_contract_ends(p, data) ? p->act : CLV_ACT_LINEAR;
+}
 /* Label and arithmetic of one of the problem's products, "forward", "backward data", ... */
 struct clv_emit_info clv_contract_info(const struct clv_emit *e, const struct clv_contract *p,
                                        enum clv_pass pass, const char *what);

@@ -23,7 +23,9 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, co
     const struct clv_conv *c = &p->conv;
     const struct clv_group group = clv_contract_group(e->caps);
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_FORWARD, "forward");
-    const char *opts = options(e, p->act);
+    const enum clv_act act = clv_contract_act(p, false);
+    struct clv_tensor *bias = clv_contract_bias(p, false);
+    const char *opts = options(e, act);
     if (!opts)
         return CLV_ERR_NOMEM;
     return clv_emit_kernel(
@@ -36,10 +38,10 @@ static enum clv_err forward(struct clv_emit *e, const struct clv_contract *p, co
             .global = {(size_t)c->co, (size_t)c->oh * (size_t)c->ow, (size_t)e->batch},
             .local = {group.columns, group.rows, 1},
             .shrink = CLV_SHRINK_ITEMS,
-            clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_IN(p->bias ? p->bias : p->w),
+            clv_args(CLV_IN(e->state), CLV_IN(p->x), CLV_IN(p->w), CLV_IN(bias ? bias : p->w),
                      CLV_OUT(p->y), CLV_GEOMETRY(c, clv_x_pitch(p, p->x), clv_y_pitch(p, p->y)),
-                     CLV_I32(c->groups), CLV_I32(p->bias != NULL),
-                     CLV_I32(clv_contract_flags(p->act, false)))});
+                     CLV_I32(c->groups), CLV_I32(bias != NULL),
+                     CLV_I32(clv_contract_flags(act, false)))});
 }
 
 static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const int *param)
@@ -48,20 +50,26 @@ static enum clv_err data(struct clv_emit *e, const struct clv_contract *p, const
     const struct clv_conv *c = &p->conv;
     const struct clv_group group = clv_contract_group(e->caps);
     const struct clv_emit_info info = clv_contract_info(e, p, CLV_PASS_BACKWARD, "backward data");
+    const enum clv_act act = clv_contract_act(p, true);
+    struct clv_tensor *bias = clv_contract_bias(p, true);
+    const char *opts = options(e, act);
+    if (!opts)
+        return CLV_ERR_NOMEM;
     return clv_emit_kernel(
         e, &info,
         &(struct clv_kernel_step){
             .source = &clv_cl_contract_simple,
             .name = "contract_simple_data",
-            .options = "",
+            .options = opts,
             .dims = 3,
             .global = {(size_t)c->ci, (size_t)c->ih * (size_t)c->iw, (size_t)e->batch},
             .local = {group.columns, group.rows, 1},
             .shrink = CLV_SHRINK_ITEMS,
             clv_args(
-                CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w), CLV_OUT_OR_ADD(p->dx, p->accumulate),
+                CLV_IN(e->state), CLV_IN(p->dy), CLV_IN(p->w), CLV_IN(bias ? bias : p->w),
+                CLV_OUT_OR_ADD(p->dx, p->accumulate),
                 CLV_GEOMETRY(c, clv_x_pitch(p, p->dx), clv_y_pitch(p, p->dy)), CLV_I32(c->groups),
-                CLV_I32(clv_contract_flags(CLV_ACT_LINEAR, p->accumulate)))});
+                CLV_I32(bias != NULL), CLV_I32(clv_contract_flags(act, p->accumulate)))});
 }
 
 static enum clv_err weights(struct clv_emit *e, const struct clv_contract *p, const int *param)

@@ -173,6 +173,7 @@ static enum clv_err emit_reduce(struct clv_emit *e, const struct clv_contract *p
 /* What ends a forward product, in its own kernel or in the second stage's. */
 struct ending {
     struct clv_arg bias, y, mask;
+    bool has_bias;
     int y_pitch, flags;
     const char *options;
 };
@@ -181,13 +182,16 @@ static enum clv_err forward_ending(struct clv_emit *e, const struct clv_contract
                                    struct ending *ret)
 {
     const bool save = p->pool && p->mask;
-    const int code = clv_contract_act_code(p->act);
+    const enum clv_act act = clv_contract_act(p, false);
+    const int code = clv_contract_act_code(act);
+    struct clv_tensor *bias = clv_contract_bias(p, false);
     *ret = (struct ending){
-        .bias = CLV_IN(p->bias ? p->bias : p->w),
+        .has_bias = bias != NULL,
+        .bias = CLV_IN(bias ? bias : p->w),
         .y = CLV_OUT(p->y),
         .mask = {save ? CLV_ARG_OUT : CLV_ARG_IN, {.t = save ? p->mask : p->w}},
         .y_pitch = clv_y_pitch(p, p->y),
-        .flags = clv_contract_flags(p->act, false) | (save ? CLV_EPILOGUE_SAVE : 0),
+        .flags = clv_contract_flags(act, false) | (save ? CLV_EPILOGUE_SAVE : 0),
         .options = clv_emit_options(e, "%s -DACT=%d", p->pool ? " -DPOOL" : "", code),
     };
     return ret->options ? CLV_OK : CLV_ERR_NOMEM;
@@ -225,7 +229,7 @@ enum clv_err clv_tiled_forward(struct clv_emit *e, const struct clv_contract *p,
         CLV_I32(per_sample),
         CLV_I32(m),
         CLV_I32(end.y_pitch),
-        CLV_I32(p->bias != NULL),
+        CLV_I32(end.has_bias),
         CLV_I32(end.flags)};
     const struct launch l = {
         .m = m,
@@ -251,11 +255,27 @@ enum clv_err clv_tiled_forward(struct clv_emit *e, const struct clv_contract *p,
                                   CLV_I32(cut.slices),
                                   CLV_I32(per_sample),
                                   CLV_I32(end.y_pitch),
-                                  CLV_I32(p->bias != NULL),
+                                  CLV_I32(end.has_bias),
                                   CLV_I32(end.flags)};
     return emit_reduce(e, p, CLV_PASS_FORWARD, "forward sum", "contract_tiled_reduce_output",
                        end.options, cut.slices, m / rows_per_pixel * c.co, sum,
                        (int)CLV_COUNT(sum));
+}
+
+static enum clv_err data_ending(struct clv_emit *e, const struct clv_contract *p, struct ending *ret)
+{
+    const enum clv_act act = clv_contract_act(p, true);
+    struct clv_tensor *bias = clv_contract_bias(p, true);
+    *ret = (struct ending){
+        .has_bias = bias != NULL,
+        .bias = CLV_IN(bias ? bias : p->w),
+        .y = CLV_OUT_OR_ADD(p->dx, p->accumulate),
+        .mask = CLV_IN(p->pool ? p->mask : p->w),
+        .y_pitch = clv_x_pitch(p, p->dx),
+        .flags = clv_contract_flags(act, p->accumulate),
+        .options = p->transposed ? clv_emit_options(e, " -DENDS -DACT=%d", clv_contract_act_code(act)) : "",
+    };
+    return ret->options ? CLV_OK : CLV_ERR_NOMEM;
 }
 
 /* ---- data: a convolution of dz for each phase of the stride ---- */
@@ -269,11 +289,11 @@ static int in_taps(const struct clv_conv *c, int elements)
 /* part is NULL where one slice holds K. */
 static enum clv_err emit_phase(struct clv_emit *e, const struct clv_contract *p,
                                struct clv_forward_job *f, const struct cut *cut,
-                               struct clv_tensor *part, const struct clv_emit_info *info,
-                               const int *param)
+                               const struct ending *end, struct clv_tensor *part,
+                               const struct clv_emit_info *info, const int *param)
 {
     const struct clv_conv *c = &p->conv;
-    const int x_pitch = clv_x_pitch(p, p->dx), dy_pitch = clv_y_pitch(p, p->dy);
+    const int dy_pitch = clv_y_pitch(p, p->dy);
     const int per_sample = f->conv.oh * f->conv.ow, pixels = c->ih * c->iw;
     const int64_t depth = clv_conv_k(&f->conv);
     if (p->pool) { /* what the pool dropped has no gradient */
@@ -284,17 +304,17 @@ static enum clv_err emit_phase(struct clv_emit *e, const struct clv_contract *p,
         flatten(&f->conv, e->batch);
     const struct clv_arg args[] = {CLV_IN(e->state),
                                    CLV_IN(p->dy),
-                                   CLV_IN(p->pool ? p->mask : p->w),
+                                   end->mask,
                                    CLV_IN(p->w),
-                                   part ? (struct clv_arg)CLV_OUT(part)
-                                        : (struct clv_arg)CLV_OUT_OR_ADD(p->dx, p->accumulate),
+                                   end->bias,
+                                   part ? (struct clv_arg)CLV_OUT(part) : end->y,
                                    GATHER(&f->conv, dy_pitch, f->conv.oh, f->conv.ow),
                                    CLV_I32(c->ci),
                                    CLV_I32(depth),
                                    CLV_I32(cut->slice_k),
                                    CLV_I32(per_sample),
                                    CLV_I32(e->batch * pixels),
-                                   CLV_I32(x_pitch),
+                                   CLV_I32(end->y_pitch),
                                    CLV_I32(in_taps(c, f->base)),
                                    CLV_I32(in_taps(c, f->step_h)),
                                    CLV_I32(in_taps(c, f->step_w)),
@@ -302,14 +322,15 @@ static enum clv_err emit_phase(struct clv_emit *e, const struct clv_contract *p,
                                    CLV_I32(f->first),
                                    CLV_I32(f->row),
                                    CLV_I32(f->col),
-                                   CLV_I32(clv_contract_flags(CLV_ACT_LINEAR, p->accumulate))};
+                                   CLV_I32(end->has_bias),
+                                   CLV_I32(end->flags)};
     const char *extra =
-        clv_emit_options(e, "%s%s", p->pool ? " -DUNPOOL" : "", part ? " -DPART" : "");
+        clv_emit_options(e, "%s%s", p->pool ? " -DUNPOOL" : "", part ? " -DPART" : end->options);
     const int along_k = width(c->co, dy_pitch);
     const struct launch l = {.m = (int64_t)e->batch * per_sample,
                              .n = c->ci,
                              .slices = cut->slices,
-                             .widths = {along_k, along_k, width(c->ci, part ? 0 : x_pitch)},
+                             .widths = {along_k, along_k, width(c->ci, part ? 0 : end->y_pitch)},
                              .along_k = true,
                              .source = &clv_cl_contract_tiled_data,
                              .name = "contract_tiled_data",
@@ -332,22 +353,21 @@ enum clv_err clv_tiled_data(struct clv_emit *e, const struct clv_contract *p, co
     }
     const struct cut cut = cut_of(depth, param);
     struct clv_tensor *part;
+    struct ending end;
+    CLV_TRY(data_ending(e, p, &end));
     CLV_TRY(part_of(e, &cut, m, c->ci, &part));
     for (int i = 0; i < down * right; i++) {
         struct clv_forward_job f = clv_data_job_of(c, p->pool, i / right, i % right);
-        CLV_TRY(emit_phase(e, p, &f, &cut, part, &info, param));
+        CLV_TRY(emit_phase(e, p, &f, &cut, &end, part, &info, param));
     }
     if (!part)
         return CLV_OK;
-    const struct clv_arg sum[] = {
-        CLV_IN(e->state), CLV_IN(part),
-        CLV_IN(part),     CLV_OUT_OR_ADD(p->dx, p->accumulate),
-        CLV_IN(p->w),     CLV_I32(m),
-        CLV_I32(c->ci),   CLV_I32(cut.slices),
-        CLV_I32(pixels),  CLV_I32(clv_x_pitch(p, p->dx)),
-        CLV_I32(0),       CLV_I32(clv_contract_flags(CLV_ACT_LINEAR, p->accumulate))};
+    const struct clv_arg sum[] = {CLV_IN(e->state),       CLV_IN(part),     end.bias,
+                                  end.y,                  CLV_IN(p->w),     CLV_I32(m),
+                                  CLV_I32(c->ci),         CLV_I32(cut.slices), CLV_I32(pixels),
+                                  CLV_I32(end.y_pitch),   CLV_I32(end.has_bias), CLV_I32(end.flags)};
     return emit_reduce(e, p, CLV_PASS_BACKWARD, "backward data sum", "contract_tiled_reduce_output",
-                       "", cut.slices, m * c->ci, sum, (int)CLV_COUNT(sum));
+                       end.options, cut.slices, m * c->ci, sum, (int)CLV_COUNT(sum));
 }
 
 /* ---- weights ---- */

@@ -207,7 +207,7 @@ static enum clv_err emit_pack(struct clv_emit *e, const struct clv_contract *p,
     const int64_t elements = (int64_t)f->blocks * rows * f->lanes;
     struct clv_tensor *panel = data ? clv_emit_scratch(e, CLV_F32, elements, "packed filters")
                                     : clv_emit_prepared(e, elements, "packed filters");
-    struct clv_tensor *bias = data ? NULL : p->bias;
+    struct clv_tensor *bias = clv_contract_bias(p, data);
     const struct clv_emit_info info = {.node = p->node,
                                        .pass = data ? CLV_PASS_BACKWARD : CLV_PASS_FORWARD,
                                        .what = data ? "pack filters, flipped" : "pack filters",
@@ -254,7 +254,7 @@ static enum clv_err emit_job(struct clv_emit *e, const struct clv_contract *p,
     const struct clv_conv *c = &job->conv;
     const struct plan f = plan_of(e->caps, job, x_pitch == c->ci, param);
     const bool data = info->pass == CLV_PASS_BACKWARD, accumulate = data && p->accumulate;
-    const enum clv_act act = data ? CLV_ACT_LINEAR : p->act;
+    const enum clv_act act = clv_contract_act(p, data);
     struct clv_tensor *panel;
     CLV_TRY(emit_pack(e, p, job, &f, &panel));
     const char *options = options_of(e, job, &f, act);

@@ -283,22 +283,23 @@ struct clv_winograd_operands clv_winograd_operands_of(const struct clv_contract 
         return (struct clv_winograd_operands){
             .x = p->dy,
             .unpool = p->pool ? p->mask : NULL,
+            .bias = clv_contract_bias(p, true),
             .y = p->dx,
             .x_pitch = clv_y_pitch(p, p->dy),
             .y_pitch = clv_x_pitch(p, p->dx),
-            .flags = clv_contract_flags(CLV_ACT_LINEAR, p->accumulate),
-            .act = CLV_ACT_LINEAR,
+            .flags = clv_contract_flags(clv_contract_act(p, true), p->accumulate),
+            .act = clv_contract_act(p, true),
         };
     return (struct clv_winograd_operands){
         .x = p->x,
-        .bias = p->bias,
+        .bias = clv_contract_bias(p, false),
         .y = p->y,
         .mask = p->pool ? p->mask : NULL,
         .x_pitch = clv_x_pitch(p, p->x),
         .y_pitch = clv_y_pitch(p, p->y),
-        .flags = clv_contract_flags(p->act, false) |
+        .flags = clv_contract_flags(clv_contract_act(p, false), false) |
                  (p->pool && p->mask ? CLV_EPILOGUE_SAVE : 0),
-        .act = p->act,
+        .act = clv_contract_act(p, false),
     };
 }
 

@@ -3,8 +3,6 @@
 #include "ops/activation.h"
 #include "ops/launch.h"
 
-CLV_SOURCE(concat);
-
 static enum clv_err concat_infer(struct clv_graph *g, struct clv_node *node)
 {
     const struct clv_shape a = node->in[0]->shape;
@@ -28,19 +26,12 @@ static enum clv_err emit_copy(struct clv_emit *e, const struct clv_node *node, e
 {
     if (!x || !y)
         return CLV_ERR_NOMEM;
-    const struct clv_launch l = clv_launch_map(e, wide, (struct clv_tensor *const[]){x, y}, 2);
     const struct clv_emit_info info = {.node = node,
                                        .pass = pass,
                                        .what = pass == CLV_PASS_FORWARD ? "forward" : "backward",
                                        .bytes = (accumulate ? 3.0 : 2.0) * clv_dtype_bytes(x->dtype) * (double)e->batch *
                                                 (double)clv_shape_count(clv_tensor_shape(x))};
-    return clv_emit_kernel(e, &info,
-                           &(struct clv_kernel_step){.source = &clv_cl_concat,
-                                                     .name = "concat_copy",
-                                                     .options = clv_emit_options(e, "%s", l.options),
-                                                     CLV_LAUNCH(l),
-                                                     clv_args(CLV_IN(e->state), CLV_PIXELS_IN(x),
-                                                              CLV_PIXELS_GRAD(y, accumulate), CLV_MAP_SIZES(l))});
+    return clv_launch_copy(e, &info, wide, x, y, accumulate);
 }
 
 static enum clv_err emit_forward(struct clv_emit *e, const struct clv_node *node, bool wide)

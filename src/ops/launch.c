@@ -3,6 +3,8 @@
 #include "base/util.h"
 #include <stdio.h>
 
+CLV_SOURCE(concat);
+
 enum {
     MAX_VECTOR = 16,
     CPU_CHUNK = 16384, /* elements of a CPU item: 64 KiB, enough to hide the item's start */
@@ -104,4 +106,17 @@ struct clv_emit_info clv_launch_info(const struct clv_emit *e, const struct clv_
                                   .what = pass == CLV_PASS_FORWARD ? "forward" : "backward",
                                   .flops = cost.flops * e->batch,
                                   .bytes = cost.bytes * e->batch * stored};
+}
+
+enum clv_err clv_launch_copy(struct clv_emit *e, const struct clv_emit_info *info, bool wide, struct clv_tensor *x,
+                             struct clv_tensor *y, bool accumulate)
+{
+    const struct clv_launch l = clv_launch_map(e, wide, (struct clv_tensor *const[]){x, y}, 2);
+    return clv_emit_kernel(e, info,
+                           &(struct clv_kernel_step){.source = &clv_cl_concat,
+                                                     .name = "concat_copy",
+                                                     .options = clv_emit_options(e, "%s", l.options),
+                                                     CLV_LAUNCH(l),
+                                                     clv_args(CLV_IN(e->state), CLV_PIXELS_IN(x),
+                                                              CLV_PIXELS_GRAD(y, accumulate), CLV_MAP_SIZES(l))});
 }

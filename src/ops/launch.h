@@ -40,6 +40,10 @@ struct clv_launch clv_launch_items(const struct clv_emit *e, int64_t items);
 struct clv_emit_info clv_launch_info(const struct clv_emit *e, const struct clv_node *node,
                                      enum clv_pass pass);
 
+/* y = x, or y += x, of one shape and type. */
+CLV_CHECK enum clv_err clv_launch_copy(struct clv_emit *e, const struct clv_emit_info *info, bool wide,
+                                       struct clv_tensor *x, struct clv_tensor *y, bool accumulate);
+
 /* The arguments MAP_SIZES of cl/include/map.cl. */
 #define CLV_MAP_SIZES(l) CLV_U32((l).per_sample), CLV_U32((l).c), CLV_U32((l).chunk)
 
