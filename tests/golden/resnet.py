@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes resnet.json: loss and gradients of one training step of a narrow resnet18 for small images (3 x 3 stem, no
-pool, four stages of two blocks), as PyTorch computes them in double. tests/e2e/resnet.c builds the same network.
-Gradients are given by their norm and by their products with PRODUCTS vectors of value().
+"""Writes NAME.json for each NAME in NETS: loss and gradients of one training step of a narrow network, as PyTorch
+computes them in double. tests/e2e/resnet.c builds the same networks. Gradients are given by their norm and by their
+products with PRODUCTS vectors of value().
 
-usage: resnet.py [--out FILE]    needs numpy and torch
+usage: resnet.py [--out FOLDER] [NAME ...]    needs numpy and torch
 """
 import argparse
 import json
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from batchnorm import value
 
-SIZE, WIDTH, BATCH, PRODUCTS = 28, 8, 4, 4
+BATCH, PRODUCTS = 4, 4
 
 
 class Net:
@@ -40,6 +40,20 @@ class Net:
         beta = self.parameter(name + "/beta", (x.shape[1],), 0.5)
         return F.batch_norm(x, None, None, gamma, beta, True, 0.1, 1e-5)
 
+    def dense(self, x, name, units):
+        return x @ self.parameter(name + "/kernel", (x.shape[1], units), 1.0) + self.parameter(name + "/bias", (units,), 1.0)
+
+    def conv_norm(self, x, name, *args):
+        return F.relu(self.norm(self.conv(x, name + "c", *args), name + "b"))
+
+    def norm_conv(self, x, name, *args):
+        return self.conv(F.relu(self.norm(x, name + "b")), name + "c", *args)
+
+
+class ResNet(Net):
+    """resnet18 for small images: 3 x 3 stem, no pool, four stages of two blocks."""
+    SIZE, WIDTH = 28, 8
+
     def block(self, x, name, filters, stride):
         y = F.relu(self.norm(self.conv(x, name + "c1", filters, 3, stride), name + "b1"))
         y = self.norm(self.conv(y, name + "c2", filters, 3, 1), name + "b2")
@@ -47,28 +61,55 @@ class Net:
             x = self.norm(self.conv(x, name + "c3", filters, 1, stride), name + "b3")
         return F.relu(y + x)
 
-    def logits(self, x):
-        x = F.relu(self.norm(self.conv(x, "c0", WIDTH, 3, 1), "b0"))
+    def loss(self, x):
+        x = self.conv_norm(x, "stem", self.WIDTH, 3, 1)
         for i in range(8):
-            x = self.block(x, f"s{i}", WIDTH << i // 2, 2 if i in (2, 4, 6) else 1)
-        x = x.mean((2, 3))
-        return x @ self.parameter("d/kernel", (x.shape[1], 2), 1.0) + self.parameter("d/bias", (2,), 1.0)
+            x = self.block(x, f"s{i}", self.WIDTH << i // 2, 2 if i in (2, 4, 6) else 1)
+        return F.cross_entropy(self.dense(x.mean((2, 3)), "d", 2), torch.arange(BATCH) % 2)
+
+
+class DenseNet(Net):
+    """densenet121 with two layers in a block."""
+    SIZE, STEM, GROWTH, BOTTLENECK, LAYERS = 64, 8, 4, 12, 2
+
+    def block(self, x, name):
+        for i in range(self.LAYERS):
+            y = self.norm_conv(x, f"{name}l{i}a", self.BOTTLENECK, 1, 1)
+            x = torch.cat([x, self.norm_conv(y, f"{name}l{i}b", self.GROWTH, 3, 1)], 1)
+        return x
+
+    def loss(self, x):
+        x = F.max_pool2d(self.conv_norm(x, "stem", self.STEM, 7, 2), 3, 2, 1)
+        for i in range(4):
+            x = self.block(x, f"b{i}")
+            if i < 3:
+                x = F.avg_pool2d(self.norm_conv(x, f"t{i}", x.shape[1] // 2, 1, 1), 2)
+        x = F.relu(self.norm(x, "last"))
+        return F.cross_entropy(self.dense(x.mean((2, 3)), "d", 2), torch.arange(BATCH) % 2)
+
+
+NETS = {"resnet": ResNet, "densenet121": DenseNet}
+
+
+def write(name, out):
+    net = NETS[name]()
+    x = torch.tensor(value(BATCH * net.SIZE**2, 1000).reshape(BATCH, 1, net.SIZE, net.SIZE))
+    loss = net.loss(x)
+    rows = []
+    for row, g in zip(net.names, torch.autograd.grad(loss, net.p)):
+        g = g.numpy().reshape(-1)
+        products = [float(f"{g @ value(g.size, 2000 + k):.7g}") for k in range(PRODUCTS)]
+        rows.append(json.dumps([row, float(f"{np.linalg.norm(g):.7g}")] + products, separators=(",", ":")))
+    (out / f"{name}.json").write_text('{"loss":%.9g,"gradients":[\n%s]}\n' % (loss.item(), ",\n".join(rows)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).with_suffix(".json"))
-    out = parser.parse_args().out
-    net = Net()
-    x = torch.tensor(value(BATCH * SIZE * SIZE, 1000).reshape(BATCH, 1, SIZE, SIZE))
-    loss = F.cross_entropy(net.logits(x), torch.arange(BATCH) % 2)
-    grads = torch.autograd.grad(loss, net.p)
-    rows = []
-    for i, (name, g) in enumerate(zip(net.names, grads)):
-        g = g.numpy().reshape(-1)
-        products = [float(f"{g @ value(g.size, 2000 + k):.7g}") for k in range(PRODUCTS)]
-        rows.append(json.dumps([name, float(f"{np.linalg.norm(g):.7g}")] + products, separators=(",", ":")))
-    out.write_text('{"loss":%.9g,"gradients":[\n%s]}\n' % (loss.item(), ",\n".join(rows)))
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    parser.add_argument("name", nargs="*", metavar="NAME")
+    args = parser.parse_args()
+    for name in args.name or NETS:
+        write(name, args.out)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ Test(load, builtin_models)
         {"resnet18-28", {28, 28, 3}, 2, 11169858, "dense_1_softmax"},
         {"resnet50", {224, 224, 3}, 1000, 25557032, "dense_1_softmax"},
         {"vgg16", {224, 224, 3}, 1000, 138357544, "dense_3_softmax"},
+        {"densenet121", {224, 224, 3}, 1000, 7978856, "dense_1_softmax"},
     };
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
         cr_assert_str_eq(clv_model_builtin(i), models[i].name);
@@ -122,7 +123,7 @@ Test(load, own_models_come_first)
     free(write_model("bad.model", bad, strlen(bad)));
     expect_fault("mine", CLV_ERR_MODEL,
                  "mine: no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121");
     setenv("CLAVICLE_MODEL_DIR", dir, 1);
     static const char *const names[] = {"mine", "mlp"};
     for (size_t i = 0; i < 2; i++) {
@@ -159,8 +160,8 @@ Test(load, paths)
                  "cannot read ./no-such-file: No such file or directory");
     expect_fault("lenett", CLV_ERR_MODEL,
                  "lenett: no built-in model and no file has this name; did you mean lenet?; the "
-                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16");
+                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121");
     expect_fault("", CLV_ERR_MODEL,
                  ": no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121");
 }
