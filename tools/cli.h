@@ -7,6 +7,7 @@
 #include <clavicle/clavicle.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Documented in `clavicle --help` and docs/command-line.md. */
 enum exit_code {
@@ -89,6 +90,9 @@ json_t *cli_string(const char *text);
 /* A line of `clavicle devices --json`. */
 json_t *cli_device_json(const struct clv_device_info *d);
 json_t *cli_metrics_json(const struct clv_metrics *m, const char *const *classes);
+/* What is averaged with --tta: a note for people, NULL or an array for JSON. */
+void cli_views_line(const struct clv_run_info *info, FILE *to);
+json_t *cli_views_json(const struct clv_run_info *info);
 void cli_metrics_table(const struct clv_metrics *m, const char *const *classes);
 
 /* ---- interruption ---- */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_SPLIT = CLI_KEY_COMMAND, KEY_POSITIVE, KEY_CSV, KEY_CHECKPOINT, KEY_SKIP };
+enum { KEY_SPLIT = CLI_KEY_COMMAND, KEY_POSITIVE, KEY_CSV, KEY_CHECKPOINT, KEY_SKIP, KEY_TTA };
 
 struct options {
     struct cli_common common;
@@ -23,6 +23,7 @@ static const struct argp_option opts[] = {
     {"checkpoint", KEY_CHECKPOINT, "WHICH", 0, "best (default), last, or a file", 0},
     {"positive", KEY_POSITIVE, "CLASS", 0, "class that AUC, precision, recall of two classes refer to (default: the last)", 0},
     {"csv", KEY_CSV, "FILE", 0, "one row per image: path, split, label, predicted, prob_CLASS...", 0},
+    {"tta", KEY_TTA, "VIEWS", 0, "mean probabilities over views of each image: \"flip=horizontal rotation=-5,0,5\", or a number: the image and draws from the run's augmentation", 0},
     {"batch", 'b', "N", 0, "default: the run's", 0},
     TUNING_OPTION(0), SELF_TEST_OPTION(0),
     {"skip-bad", KEY_SKIP, NULL, 0, "go on without damaged files", 0},
@@ -38,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SPLIT:
         return cli_split("--split", arg, &o->eval.split) ? 0 : EDOM;
+    case KEY_TTA:
+        o->open.tta = arg;
+        return 0;
     case KEY_CHECKPOINT:
         o->open.checkpoint = arg;
         return 0;
@@ -89,8 +93,9 @@ static int print_result(const struct options *o, struct clv_run *run, const stru
     if (o->csv && !strcmp(o->csv, "-"))
         return EXIT_OK; /* the table of predictions has stdout to itself */
     if (!o->common.json) {
-        printf("%s: %s, epoch %d, %s split, on %s\n\n", info->path, info->model, info->epoch, split,
-               info->device);
+        printf("%s: %s, epoch %d, %s split, on %s\n", info->path, info->model, info->epoch, split, info->device);
+        cli_views_line(info, stdout);
+        printf("\n");
         cli_metrics_table(m, info->classes);
         return EXIT_OK;
     }
@@ -99,6 +104,7 @@ static int print_result(const struct options *o, struct clv_run *run, const stru
     json_object_set_new(j, "split", json_string(split));
     json_object_set_new(j, "epoch", json_integer(info->epoch));
     json_object_set_new(j, "device", cli_string(info->device));
+    json_object_set_new(j, "views", cli_views_json(info));
     json_object_set_new(j, "unknown", json_integer((json_int_t)unknown));
     cli_json_line(j);
     return EXIT_OK;

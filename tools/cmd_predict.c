@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { KEY_CSV = CLI_KEY_COMMAND, KEY_CHECKPOINT };
+enum { KEY_CSV = CLI_KEY_COMMAND, KEY_CHECKPOINT, KEY_TTA };
 
 struct files { char **name; size_t n, cap; };
 
@@ -24,6 +24,7 @@ struct options {
 static const struct argp_option opts[] = {
     {"csv", KEY_CSV, "FILE", 0, "one row per file: path, predicted, error, prob_CLASS...", 0},
     {"checkpoint", KEY_CHECKPOINT, "WHICH", 0, "best (default), last, or a file", 0},
+    {"tta", KEY_TTA, "VIEWS", 0, "mean probabilities over views of each image: \"flip=horizontal rotation=-5,0,5\", or a number: the image and draws from the run's augmentation", 0},
     {"batch", 'b', "N", 0, "default: the run's", 0},
     TUNING_OPTION(0), SELF_TEST_OPTION(0),
     {0}};
@@ -112,6 +113,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_CSV:
         o->csv = arg;
         return 0;
+    case KEY_TTA:
+        o->open.tta = arg;
+        return 0;
     case KEY_CHECKPOINT:
         o->open.checkpoint = arg;
         return 0;
@@ -156,6 +160,7 @@ static void result_json(const struct clv_run_info *info, const char *file, const
             json_object_set_new(p, info->classes[i], cli_real(prob[i]));
         json_object_set_new(o, "predicted", json_string(info->classes[best_class(info, prob)]));
         json_object_set_new(o, "probabilities", p);
+        json_object_set_new(o, "views", cli_views_json(info));
     } else {
         json_object_set_new(o, "error", cli_string(error));
     }
@@ -203,6 +208,8 @@ static int predict(struct clv_context *ctx, struct options *o, struct clv_run *r
     struct sink s = {.o = o, .info = clv_run_get_info(run)};
     if (o->csv && !csv_open(&s.csv, o->csv, head, 3, s.info->classes, s.info->n_classes))
         return EXIT_WRITE;
+    if (!o->common.json)
+        cli_views_line(s.info, stderr);
     const enum clv_err err = clv_run_predict(run, (const char *const *)o->files.name, o->files.n,
                                              on_result, &s);
     int code = err ? cli_failed(ctx, err) : EXIT_OK;

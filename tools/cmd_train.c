@@ -12,7 +12,7 @@ enum {
     KEY_RESUME = CLI_KEY_COMMAND, KEY_FORCE, KEY_OPTIMIZER, KEY_RATE, KEY_LOSS, KEY_SCHEDULE, KEY_CLIP,
     KEY_MONITOR, KEY_PATIENCE, KEY_MIN_DELTA, KEY_SPLIT, KEY_VAL, KEY_GROUP, KEY_SKIP, KEY_REFUSE,
     KEY_PREPROCESS, KEY_AUGMENT, KEY_GEMM, KEY_WINOGRAD, KEY_PLAN, KEY_CACHE, KEY_THREADS, KEY_STEPS, KEY_QUIET,
-    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_LOSS_SCALE, KEY_FOLDS, KEY_TRIALS, KEY_HELP_ALL,
+    KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_LOSS_SCALE, KEY_FOLDS, KEY_TRIALS, KEY_SAMPLER, KEY_HELP_ALL,
 };
 
 struct options {
@@ -36,7 +36,8 @@ static const struct argp_option opts[] = {
     {"seed", 's', "N", 0, "of weights, order, augmentation, dropout and split (default 0)", 2},
     {"optimizer", KEY_OPTIMIZER, "TEXT", 0, "sgd, adam (default), adamw, rmsprop with options: \"sgd momentum=0.9\"", 2},
     {"learning-rate", KEY_RATE, "X", 0, "short for the optimizer's learning_rate=X", 2},
-    {"loss", KEY_LOSS, "TEXT", 0, "\"categorical_crossentropy label_smoothing=0.1 class_weight=1,2\"; the default follows from the model's output", 2},
+    {"loss", KEY_LOSS, "TEXT", 0, "\"categorical_crossentropy label_smoothing=0.1 class_weight=1,2\" or class_weight=balanced; the default follows from the model's output", 2},
+    {"sampler", KEY_SAMPLER, "TEXT", 0, "images of an epoch: shuffle (default), all of them; balanced: as many draws with replacement, classes in equal shares", 2},
     {"schedule", KEY_SCHEDULE, "TEXT", 0, "constant, \"step every=30 factor=0.1\", \"step milestones=50,75\", \"cosine final=0\", \"plateau patience=5\"; each takes warmup=STEPS", 2},
     {"clip-norm", KEY_CLIP, "X", 0, "clip the gradients' global norm", 2},
     {"monitor", KEY_MONITOR, "NAME", 0, "what the best checkpoint is chosen by: val_loss (default), val_accuracy, val_auc, val_f1, loss, accuracy", 2},
@@ -203,6 +204,9 @@ static error_t parse_training(struct options *o, int key, char *arg)
         return 0;
     case KEY_LOSS:
         t->loss = arg;
+        return 0;
+    case KEY_SAMPLER:
+        fit->sampler = arg;
         return 0;
     case KEY_SCHEDULE:
         fit->schedule = arg;

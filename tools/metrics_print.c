@@ -83,3 +83,21 @@ void cli_metrics_table(const struct clv_metrics *m, const char *const *classes)
     printf("   loss %.4f\n", m->loss);
     print_confusion(m, classes, w);
 }
+
+void cli_views_line(const struct clv_run_info *info, FILE *to)
+{
+    if (info->n_views < 2)
+        return;
+    fprintf(to, "probabilities: mean over %d views of each image: ", info->n_views);
+    for (int i = 0; i < info->n_views; i++)
+        fprintf(to, "%s%s", i ? "; " : "", info->views[i]);
+    fprintf(to, "\n");
+}
+
+json_t *cli_views_json(const struct clv_run_info *info)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < info->n_views; i++)
+        json_array_append_new(list, cli_string(info->views[i]));
+    return list;
+}

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct progress progress_init(bool json, bool quiet, const struct clv_run_result *facts, const char *run)
@@ -38,6 +39,10 @@ static void draw_start(const struct progress *p, const struct clv_event *e)
     fprintf(stderr, "%s: %llu weights, %d classes, %zu train and %zu val images, on %s\n", r->model,
             (unsigned long long)r->parameters, r->n_classes, r->count[CLV_SPLIT_TRAIN],
             r->count[CLV_SPLIT_VAL], r->device);
+    for (int i = 0; i < r->n_class_weights; i++)
+        fprintf(stderr, "%s%.4g%s", i ? ", " : "class weights ", r->class_weight[i], i + 1 < r->n_class_weights ? "" : "\n");
+    if (strcmp(r->sampler, "shuffle"))
+        fprintf(stderr, "sampler %s: an epoch is %zu draws with replacement\n", r->sampler, r->count[CLV_SPLIT_TRAIN]);
     if (r->bad || r->ignored)
         fprintf(stderr, "left out: %zu damaged, %zu that are no images\n", r->bad, r->ignored);
     if (e->epoch > 1 || e->batch)
@@ -108,6 +113,11 @@ static void start_json(json_t *o, const struct progress *p)
     set(o, "leaked_images", json_integer((json_int_t)r->leaked_images));
     set(o, "leaked_persons", json_integer((json_int_t)r->leaked_groups));
     set(o, "monitor", json_string(r->monitor));
+    set(o, "sampler", cli_string(r->sampler));
+    json_t *weights = r->n_class_weights ? json_array() : json_null();
+    for (int i = 0; i < r->n_class_weights; i++)
+        json_array_append_new(weights, cli_real(r->class_weight[i]));
+    set(o, "class_weight", weights);
 }
 
 static void end_json(json_t *o, const struct progress *p, const struct clv_event *e)

@@ -83,6 +83,10 @@ struct clv_data_stats { int channels; double mean[4], std[4]; };
 CLV_API CLV_CHECK enum clv_err clv_data_stats(struct clv_data *data, enum clv_split split,
                                               struct clv_data_stats *ret);
 
+/* weight[n_classes]: samples / (classes * samples of the class), of one split: scikit-learn's "balanced" class weights.
+ * CLV_ERR_DATA names a class without samples. */
+CLV_API CLV_CHECK enum clv_err clv_data_class_weights(const struct clv_data *data, enum clv_split split, double *weight);
+
 /* Writes the split list that clv_data_params.split_list reads. */
 CLV_API CLV_CHECK enum clv_err clv_data_write_split(const struct clv_data *data, const char *path);
 

@@ -44,6 +44,9 @@ struct clv_run_result {
     double loss_scale;       /* at the end; 1 but in mixed-fp16 */
     /* ---- */
     char monitor[32];        /* "val_loss": what best_value is */
+    char sampler[64];        /* "shuffle", "balanced" */
+    int n_class_weights;     /* numbers of the loss's class_weight, balanced or given; 0 = none */
+    double class_weight[64];
     char device[128], driver[128], model[128];
     int n_classes;
     uint64_t parameters;
@@ -69,6 +72,10 @@ struct clv_run_open_params {
     struct clv_device_params device;
     const char *checkpoint;  /* "best" (NULL) or "last", or a file */
     int batch;               /* 0 = the run's */
+    /* Test-time augmentation: the probabilities of an image are the mean over several views of it, the same for every image.
+     * "flip=horizontal|vertical|both rotation=A,B,... zoom=A,B,...": every combination; or a number N: the image as it is
+     * and N - 1 draws from the run's own augmentation, by its seed. NULL = the image as it is alone. At most 64. */
+    const char *tta;
     /* On the run's device its record of choices goes before what these find. */
     enum clv_tune_mode tune;
     enum clv_self_test_mode self_test;
@@ -85,6 +92,8 @@ struct clv_run_info {
     const char *const *classes;
     int height, width, channels;
     int epoch;               /* of the checkpoint */
+    int n_views;             /* whose probabilities are averaged; 1 without tta */
+    const char *const *views; /* [n_views]: "as it is", "flip=horizontal" */
 };
 CLV_API const struct clv_run_info *clv_run_get_info(const struct clv_run *run);
 

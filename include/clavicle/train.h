@@ -211,6 +211,9 @@ struct clv_fit_params {
     /* Learning-rate schedule; NULL = "constant". "constant", "step every=30 factor=0.1",
      * "cosine final=0", "plateau patience=5 factor=0.1 min_rate=1e-6"; each takes warmup=STEPS. */
     const char *schedule;
+    /* Which samples make an epoch, of a data set or in memory: NULL = "shuffle", all of them; "balanced power=1": as many
+     * draws with replacement as there are samples, from classes in equal shares. Keyed by the trainer's seed and the epoch. */
+    const char *sampler;
     /* What "best", plateau and early stopping look at: "val_loss" (default with validation), "val_accuracy", "val_auc",
      * "val_f1", "loss", "accuracy". */
     const char *monitor;

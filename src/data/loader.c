@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "data/dataset.h"
 #include "data/pipeline.h"
+#include "data/sampler.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct clv_loader {
     size_t header;       /* bytes of the records */
     size_t stride;       /* bytes per image behind them */
     uint32_t *order;     /* of this epoch */
+    struct clv_sampler *sampler; /* NULL = it is a permutation */
 
     pthread_mutex_t lock;
     pthread_cond_t work, ready; /* tasks may have come; a batch or a thread may have finished */
@@ -47,7 +49,8 @@ struct clv_loader {
     uint64_t epoch;
     size_t task_batch;   /* next task */
     int task_pos;
-    size_t take;         /* batch that the consumer gets next */
+    size_t take;         /* batch that the consumer gets next, */
+    int view;            /* in this view */
     int active;          /* tasks in work */
     double waited;       /* consumer only */
 
@@ -61,15 +64,15 @@ static int batch_size(const struct clv_loader *l, size_t b)
     return (int)CLV_MIN(left, (size_t)l->params.batch);
 }
 
-/* Writes record and pixels of one prepared image at a position of a slot. */
+/* Writes record and pixels of one prepared image at a position of a slot. key: what its augmentation is drawn for. */
 static void put(const struct clv_loader *l, unsigned char *slot, int pos, const struct clv_image *im,
-                uint64_t epoch, uint32_t index)
+                uint64_t epoch, uint32_t key)
 {
     const struct clv_pipeline *p = &l->pipeline;
     struct clv_sample_record r;
     struct clv_draw d;
     if (l->params.training)
-        d = clv_augment_draw(&p->aug, p->height, p->width, l->params.seed, epoch, index);
+        d = clv_augment_draw(&p->aug, p->height, p->width, l->params.seed, epoch, key);
     clv_pipeline_record(p, im, l->params.training ? &d : NULL, &r);
     r.offset = (uint32_t)(l->header + (size_t)pos * l->stride);
     memcpy(slot + (size_t)pos * sizeof r, &r, sizeof r);
@@ -110,12 +113,12 @@ static enum clv_err fetch(struct clv_loader *l, uint32_t index, struct clv_image
 
 /* One task, outside the lock. */
 static enum clv_err fill(struct clv_loader *l, unsigned char *slot, int pos, uint64_t epoch,
-                         uint32_t index, struct clv_error *err)
+                         uint32_t index, uint32_t key, struct clv_error *err)
 {
     struct clv_image im = {0};
     bool keep = false;
     CLV_TRY(fetch(l, index, &im, &keep, err));
-    put(l, slot, pos, &im, epoch, index);
+    put(l, slot, pos, &im, epoch, key);
     if (!keep)
         clv_image_finish(&im);
     return CLV_OK;
@@ -145,11 +148,13 @@ static void *worker(void *arg)
             l->task_pos = 0;
             l->task_batch++;
         }
-        const uint32_t index = l->order[number * (size_t)l->params.batch + (size_t)pos];
+        const size_t place = number * (size_t)l->params.batch + (size_t)pos;
+        const uint32_t index = l->order[place];
+        const uint32_t key = l->sampler ? (uint32_t)place : index; /* a sample that is drawn twice differs */
         l->active++;
         pthread_mutex_unlock(&l->lock);
 
-        const enum clv_err e = fill(l, b->slot, pos, epoch, index, &err);
+        const enum clv_err e = fill(l, b->slot, pos, epoch, index, key, &err);
 
         pthread_mutex_lock(&l->lock);
         l->active--;
@@ -224,6 +229,12 @@ static enum clv_err check_params(struct clv_loader *l)
     return CLV_OK;
 }
 
+static int32_t label_of(const void *priv, size_t i)
+{
+    const struct clv_loader *l = priv;
+    return clv_data_item_at(l->params.data, l->params.split, i)->label;
+}
+
 static enum clv_err allocate(struct clv_loader *l)
 {
     struct clv_error *err = &l->ctx->err;
@@ -264,6 +275,8 @@ enum clv_err clv_loader_create(struct clv_context *ctx, const struct clv_loader_
     l->count = params->data ? clv_data_count(params->data, params->split) : 0;
     l->n_batches = (l->count + (size_t)l->params.batch - 1) / (size_t)l->params.batch;
     e = allocate(l);
+    if (!e && l->params.training)
+        e = clv_sampler_create(params->sampler, l->count, label_of, l, &ctx->err, &l->sampler);
     if (!e && l->n_batches)
         e = start_threads(l);
     if (e)
@@ -301,6 +314,7 @@ void clv_loader_destroy(struct clv_loader **loader)
     free(l->ring);
     free(l->cache);
     free(l->order);
+    clv_sampler_destroy(&l->sampler);
     free(l);
     *loader = NULL;
 }
@@ -336,7 +350,9 @@ enum clv_err clv_loader_start(struct clv_loader *l, uint64_t epoch, size_t first
         pthread_cond_wait(&l->ready, &l->lock);
     for (size_t i = 0; i < l->count; i++)
         l->order[i] = (uint32_t)i;
-    if (l->params.training) {
+    if (l->sampler) {
+        clv_sampler_order(l->sampler, l->params.seed, epoch, l->order);
+    } else if (l->params.training) {
         struct clv_rng rng = clv_rng_init(l->params.seed ^ shuffle_key, epoch);
         clv_rng_shuffle(&rng, l->order, (uint32_t)l->count);
     }
@@ -346,7 +362,7 @@ enum clv_err clv_loader_start(struct clv_loader *l, uint64_t epoch, size_t first
     }
     l->epoch = epoch;
     l->task_batch = l->take = first;
-    l->task_pos = 0;
+    l->task_pos = l->view = 0;
     l->running = true;
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
@@ -364,6 +380,21 @@ static void wait_for(struct clv_loader *l, const struct batch *b, int n)
         l->waited += clv_now() - since;
     }
     pthread_mutex_unlock(&l->lock);
+}
+
+void clv_loader_view(const struct clv_loader *l, void *slot, int n, const struct clv_draw *view)
+{
+    unsigned char *at = slot;
+    for (int i = 0; i < n; i++, at += sizeof(struct clv_sample_record)) {
+        struct clv_sample_record r;
+        memcpy(&r, at, sizeof r);
+        const struct clv_image im = {.width = r.width, .height = r.height, .channels = (int)r.channels,
+                                     .value_bytes = (int)r.value_bytes, .max = r.max};
+        const uint32_t offset = r.offset;
+        clv_pipeline_record(&l->pipeline, &im, view, &r);
+        r.offset = offset;
+        memcpy(at, &r, sizeof r);
+    }
 }
 
 enum clv_err clv_loader_next(struct clv_loader *l, void *slot, int *n, uint32_t *index,
@@ -390,12 +421,18 @@ enum clv_err clv_loader_next(struct clv_loader *l, void *slot, int *n, uint32_t 
         index[i] = l->order[l->take * (size_t)l->params.batch + (size_t)i];
         label[i] = clv_data_item_at(l->params.data, l->params.split, index[i])->label;
     }
+    *n = size;
+    const int views = l->params.views ? l->params.views->n : 0;
+    if (views)
+        clv_loader_view(l, slot, size, &l->params.views->draw[l->view]);
+    if (++l->view < views)
+        return CLV_OK;
+    l->view = 0;
     pthread_mutex_lock(&l->lock);
     b->done = 0;
     l->take++;
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
-    *n = size;
     return CLV_OK;
 }
 

@@ -1,13 +1,14 @@
 /* Batches of a split: decoder threads run ahead of the device and fill staging slots.
  *
  * A slot is one run of slot_bytes: `batch` sample records, then the pixels they point to. Order is a
- * permutation keyed by (seed, epoch) when shuffling; augmentation is keyed by (seed, epoch, sample),
+ * permutation keyed by (seed, epoch) when shuffling, or draws; augmentation is keyed by (seed, epoch, sample), or the draw's place,
  * so batch b of epoch e is the same bytes however many threads run and wherever a run resumes. */
 #ifndef CLV_DATA_LOADER_H
 #define CLV_DATA_LOADER_H
 
 #include "base/context.h"
 #include "base/sample.h"
+#include "data/views.h"
 #include <clavicle/data.h>
 
 struct clv_loader;
@@ -19,6 +20,8 @@ struct clv_loader_params {
     int height, width, channels;      /* of the network's input */
     struct clv_pipeline_params pipeline; /* augment is ignored unless training is set */
     bool training;                    /* shuffle and augment */
+    const char *sampler;              /* training: data/sampler.h; NULL = shuffle */
+    const struct clv_views *views;    /* each batch comes once for each of them; NULL = once. Borrowed */
     uint64_t seed;
     int threads;                      /* 0 = number of CPUs, at most 8 */
     size_t cache_bytes;               /* decoded bytes kept between epochs */
@@ -48,6 +51,9 @@ CLV_CHECK enum clv_err clv_loader_next(struct clv_loader *l, void *slot, int *n,
                                        int32_t *label);
 /* Time the consumer waited in clv_loader_next since creation, seconds. */
 double clv_loader_wait_seconds(const struct clv_loader *l);
+
+/* The first n images of a slot as the view shows them. */
+void clv_loader_view(const struct clv_loader *l, void *slot, int n, const struct clv_draw *view);
 
 /* One image file outside any data set (predict): decodes into place `pos` of a slot. */
 CLV_CHECK enum clv_err clv_loader_file(struct clv_loader *l, const char *path, void *slot, int pos,

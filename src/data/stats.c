@@ -53,3 +53,16 @@ enum clv_err clv_data_stats(struct clv_data *data, enum clv_split split, struct 
     *ret = st;
     return CLV_OK;
 }
+
+enum clv_err clv_data_class_weights(const struct clv_data *data, enum clv_split split, double *weight)
+{
+    const size_t n = clv_data_count(data, split), *count = data->info.class_count[split];
+    for (int c = 0; c < data->n_classes; c++) {
+        if (!count[c])
+            return clv_fail(&data->ctx->err, CLV_ERR_DATA,
+                            "%s: class %s has no %s images, so that no weight balances it", data->root, data->classes[c],
+                            clv_split_name(split));
+        weight[c] = (double)n / ((double)data->n_classes * (double)count[c]);
+    }
+    return CLV_OK;
+}

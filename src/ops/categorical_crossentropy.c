@@ -9,6 +9,10 @@ static enum clv_err categorical_infer(struct clv_graph *g, struct clv_node *node
 {
     const struct clv_loss_params *p = node->params;
     const int c = node->in[0]->shape.c;
+    if (p->class_weight.n < 0)
+        return clv_fail(&g->err, CLV_ERR_ARG,
+                        "%s: class_weight=balanced needs training images: it is for runs; clv_data_class_weights() "
+                        "tells the numbers", node->name);
     if (p->class_weight.n && p->class_weight.n != c)
         return clv_fail(&g->err, CLV_ERR_SHAPE, "%s: class_weight has %d values for %d classes",
                         node->name, p->class_weight.n, c);

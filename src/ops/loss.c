@@ -4,6 +4,8 @@
 
 CLV_SOURCE(loss);
 
+const char *const clv_loss_weight_names[] = {"balanced", NULL};
+
 enum clv_err clv_loss_infer(struct clv_graph *g, struct clv_node *node)
 {
     const struct clv_shape in = node->in[0]->shape;

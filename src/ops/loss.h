@@ -11,6 +11,8 @@ struct clv_loss_params {
     struct clv_opt_list class_weight; /* n = 0: all 1 */
 };
 
+extern const char *const clv_loss_weight_names[]; /* balanced: to be replaced by numbers before */
+
 /* One number per sample, from a 1 x 1 x c input. */
 enum clv_err clv_loss_infer(struct clv_graph *g, struct clv_node *node);
 void clv_loss_cost(const struct clv_node *node, enum clv_pass pass, struct clv_cost *cost);
@@ -21,8 +23,9 @@ enum clv_err clv_loss_emit(struct clv_emit *e, const struct clv_node *node, enum
 #define CLV_LOSS_OPTS                                                                              \
     {"label_smoothing", "share of the target spread evenly over the classes", CLV_OPT_DOUBLE,      \
      offsetof(struct clv_loss_params, label_smoothing), "0", 0, 1},                                \
-    {"class_weight", "factor of each class's samples in the loss, comma-separated", CLV_OPT_LIST,  \
-     offsetof(struct clv_loss_params, class_weight), "", 0, 1e6},                                  \
+    {"class_weight", "factor of each class's samples in the loss, comma-separated; balanced: images / " \
+     "(classes * images of the class), of the training split", CLV_OPT_LIST,                       \
+     offsetof(struct clv_loss_params, class_weight), "", 0, 1e6, clv_loss_weight_names},           \
     {NULL}
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "data/loader.h"
+#include "data/sampler.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,9 @@ struct clv_batches {
     struct clv_loader *loader;    /* data sets */
     float *x;                     /* callback: one batch that is skipped, or has records to come */
     uint32_t *order;              /* memory: this epoch's permutation */
-    size_t pos;                   /* memory: samples delivered; callback: likewise, as an index */
+    struct clv_sampler *sampler;  /* memory */
+    bool draws;                   /* samples come as they are drawn */
+    size_t pos;                   /* samples delivered of this epoch */
 };
 
 /* ---- float samples in a slot ---- */
@@ -81,13 +84,33 @@ static enum clv_err open_loader(struct clv_batches *b)
     const struct clv_loader_params lp = {
         .data = b->source.data, .split = b->source.split, .batch = p->batch, .height = p->height,
         .width = p->width, .channels = p->channels, .pipeline = p->pipeline, .training = p->training,
-        .seed = p->seed, .threads = b->source.threads,
+        .sampler = p->sampler, .views = p->views, .seed = p->seed, .threads = b->source.threads,
         .cache_bytes = b->source.cache_bytes ? b->source.cache_bytes : (size_t)1 << 30};
     CLV_TRY(clv_loader_create(b->ctx, &lp, &b->loader));
     if (clv_loader_slot_bytes(b->loader) > p->slot_bytes)
         return clv_fail(&b->ctx->err, CLV_ERR_ARG,
                         "the data set's images need %zu staging bytes a batch, the trainer has %zu: "
                         "raise max_image_bytes", clv_loader_slot_bytes(b->loader), p->slot_bytes);
+    return CLV_OK;
+}
+
+static int32_t label_of(const void *priv, size_t i) { return ((const int32_t *)priv)[i]; }
+
+/* Whether the text says to draw; the tables for samples in memory. */
+static enum clv_err open_sampler(struct clv_batches *b)
+{
+    struct clv_error *err = &b->ctx->err;
+    static const int32_t none[1];
+    struct clv_sampler *any = NULL;
+    if (!b->params.training || !b->params.sampler)
+        return CLV_OK;
+    CLV_TRY(clv_sampler_create(b->params.sampler, 1, label_of, none, err, &any));
+    b->draws = any != NULL;
+    clv_sampler_destroy(&any);
+    if (b->draws && b->source.next)
+        return clv_fail(err, CLV_ERR_ARG, "a sampler cannot draw from a callback: it needs all the labels");
+    if (b->source.x)
+        return clv_sampler_create(b->params.sampler, b->source.n, label_of, b->source.labels, err, &b->sampler);
     return CLV_OK;
 }
 
@@ -101,8 +124,10 @@ enum clv_err clv_batches_create(struct clv_context *ctx, const struct clv_batche
     b->ctx = ctx;
     b->params = *params;
     b->source = *params->source;
-    enum clv_err err = CLV_OK;
+    enum clv_err err = open_sampler(b);
     const size_t count = (size_t)params->height * (size_t)params->width * (size_t)params->channels;
+    if (err)
+        goto done;
     if (b->source.data)
         err = open_loader(b);
     else if (b->source.x)
@@ -111,6 +136,7 @@ enum clv_err clv_batches_create(struct clv_context *ctx, const struct clv_batche
         b->x = malloc((size_t)params->batch * count * sizeof *b->x);
     if (!err && !b->source.data && !b->order && !b->x)
         err = clv_fail_nomem(&ctx->err, "batches");
+done:
     if (err)
         clv_batches_destroy(&b);
     else
@@ -124,6 +150,7 @@ void clv_batches_destroy(struct clv_batches **batches)
     if (!b)
         return;
     clv_loader_destroy(&b->loader);
+    clv_sampler_destroy(&b->sampler);
     free(b->x);
     free(b->order);
     free(b);
@@ -161,9 +188,13 @@ static enum clv_err callback_batch(struct clv_batches *b, float *x, int *n, int3
 
 enum clv_err clv_batches_start(struct clv_batches *b, uint64_t epoch, size_t first)
 {
+    b->pos = first * (size_t)b->params.batch;
     if (b->loader)
         return clv_loader_start(b->loader, epoch, first);
-    b->pos = first * (size_t)b->params.batch;
+    if (b->sampler) {
+        clv_sampler_order(b->sampler, b->params.seed, epoch, b->order);
+        return CLV_OK;
+    }
     if (b->source.x) {
         struct clv_rng rng = clv_rng_init(b->params.seed, epoch);
         for (size_t i = 0; i < b->source.n; i++)
@@ -200,8 +231,8 @@ static void memory_batch(struct clv_batches *b, void *slot, int *n, uint32_t *in
     }
 }
 
-enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, int *n, uint32_t *index,
-                              int32_t *labels)
+/* The batch, without places. */
+static enum clv_err next_batch(struct clv_batches *b, void *slot, size_t *used, int *n, uint32_t *index, int32_t *labels)
 {
     const struct clv_batches_params *p = &b->params;
     if (b->loader) {
@@ -219,7 +250,16 @@ enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, i
             index[i] = (uint32_t)(b->pos + (size_t)i);
         }
     }
-    b->pos += (size_t)*n;
     *used = p->floats ? (size_t)*n * count * sizeof *b->x : clv_float_slot_bytes(p->batch, (int64_t)count);
+    return CLV_OK;
+}
+
+enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, int *n, uint32_t *index,
+                              int32_t *labels)
+{
+    CLV_TRY(next_batch(b, slot, used, n, index, labels));
+    for (int i = 0; i < *n && b->draws; i++) /* dropout must not be the same for a sample that comes twice */
+        index[i] = (uint32_t)(b->pos + (size_t)i);
+    b->pos += (size_t)*n;
     return CLV_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "base/sample.h"
+#include "data/views.h"
 #include "plan/plan.h"
 #include <clavicle/train.h>
 
@@ -14,6 +15,8 @@ struct clv_batches_params {
     int batch;
     int height, width, channels;
     bool training;           /* shuffle, augment */
+    const char *sampler;     /* training: data/sampler.h; NULL = shuffle */
+    const struct clv_views *views; /* data sets: as the loader has it */
     uint64_t seed;
     struct clv_pipeline_params pipeline;
     size_t slot_bytes;       /* of the plan that they go to */
@@ -31,7 +34,7 @@ double clv_batches_wait_seconds(const struct clv_batches *b);
 
 /* Epoch from 0, first batch to be delivered from 0. */
 CLV_CHECK enum clv_err clv_batches_start(struct clv_batches *b, uint64_t epoch, size_t first);
-/* *n = 0 at the end of the epoch. index and labels have room for a batch; *used = bytes of the slot. */
+/* *n = 0 at the end of the epoch. index: of the samples, or, of drawn ones, their places in the epoch. index and labels have room for a batch; *used = bytes of the slot. */
 CLV_CHECK enum clv_err clv_batches_next(struct clv_batches *b, void *slot, size_t *used, int *n,
                                         uint32_t *index, int32_t *labels);
 

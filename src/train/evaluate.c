@@ -9,7 +9,9 @@
 struct rows {
     float *prob;
     int32_t *labels;
-    size_t n, cap;
+    size_t n, cap;     /* rows that are complete */
+    size_t labelled;   /* rows whose labels are there */
+    int views, view;   /* of each batch; the one that comes back next */
     double loss;
     void (*on_progress)(void *priv, size_t done);
     void *priv;
@@ -38,10 +40,17 @@ static enum clv_err collect(struct clv_trainer *t, struct clv_plan *plan, int sl
 {
     const float *output, *loss;
     CLV_TRY(clv_plan_wait(plan, slot, &output, &loss));
-    memcpy(r->prob + r->n * (size_t)t->outputs, output,
-           (size_t)n * (size_t)t->outputs * sizeof *output);
+    const size_t count = (size_t)n * (size_t)t->outputs;
+    float *row = r->prob + r->n * (size_t)t->outputs;
+    for (size_t i = 0; i < count; i++)
+        row[i] = r->view ? row[i] + output[i] : output[i];
     for (int i = 0; i < n && loss; i++)
-        r->loss += loss[i];
+        r->loss += loss[i] / (float)r->views;
+    if (++r->view < r->views)
+        return CLV_OK;
+    r->view = 0;
+    for (size_t i = 0; i < count && r->views > 1; i++)
+        row[i] /= (float)r->views;
     r->n += (size_t)n;
     if (r->on_progress)
         r->on_progress(r->priv, r->n);
@@ -51,7 +60,7 @@ static enum clv_err collect(struct clv_trainer *t, struct clv_plan *plan, int sl
 static enum clv_err run_batches(struct clv_trainer *t, struct clv_plan *plan, struct clv_batches *b,
                                 struct rows *r)
 {
-    int in_flight[CLV_PLAN_RING] = {0}, slot = 0, n;
+    int in_flight[CLV_PLAN_RING] = {0}, slot = 0, n, view = 0;
     CLV_TRY(clv_batches_start(b, 0, 0));
     for (;; slot = (slot + 1) % CLV_PLAN_RING) {
         size_t used;
@@ -63,11 +72,12 @@ static enum clv_err run_batches(struct clv_trainer *t, struct clv_plan *plan, st
         CLV_TRY(clv_batches_next(b, memory, &used, &n, t->index, t->labels));
         if (!n)
             break;
-        size_t waiting = (size_t)n;
-        for (int i = 0; i < CLV_PLAN_RING; i++)
-            waiting += (size_t)in_flight[i];
-        CLV_TRY(reserve(t, r, waiting));
-        memcpy(r->labels + r->n + waiting - (size_t)n, t->labels, (size_t)n * sizeof *r->labels);
+        if (view == 0) {
+            CLV_TRY(reserve(t, r, r->labelled - r->n + (size_t)n));
+            memcpy(r->labels + r->labelled, t->labels, (size_t)n * sizeof *r->labels);
+            r->labelled += (size_t)n;
+        }
+        view = (view + 1) % r->views;
         CLV_TRY(clv_trainer_one_hot(t, t->labels, n, t->targets));
         CLV_TRY(clv_trainer_submit(t, false, slot, &(struct clv_upload){.bytes = used}, n, t->index, t->targets, NULL));
         in_flight[slot] = n;
@@ -115,12 +125,13 @@ enum clv_err clv_trainer_evaluate_as(struct clv_trainer *t, const struct clv_bat
 {
     struct clv_batches *b = NULL;
     struct clv_plan *plan = NULL;
-    struct rows r = {.on_progress = on_progress, .priv = priv};
+    const struct clv_views *views = source->data && t->views && t->views->n ? t->views : NULL;
+    struct rows r = {.on_progress = on_progress, .priv = priv, .views = views ? views->n : 1};
     clv_trainer_expect(t, false, source);
     CLV_TRY(clv_trainer_plan(t, false, &plan));
     const struct clv_batches_params params = {
         .source = source, .batch = t->params.batch, .height = t->input.h, .width = t->input.w,
-        .channels = t->input.c, .seed = t->params.seed, .pipeline = t->params.pipeline,
+        .channels = t->input.c, .seed = t->params.seed, .pipeline = t->params.pipeline, .views = views,
         .slot_bytes = t->slot_bytes, .floats = clv_plan_takes_floats(plan)};
     enum clv_err err = clv_batches_create(t->ctx, &params, &b);
     if (!err) {

@@ -293,7 +293,7 @@ static enum clv_err prepare(struct clv_fit *f, const struct clv_batch_source *tr
     CLV_TRY(clv_trainer_plan(t, true, &f->plan));
     const struct clv_batches_params params = {
         .source = train, .batch = t->params.batch, .height = t->input.h, .width = t->input.w,
-        .channels = t->input.c, .training = true, .seed = t->params.seed,
+        .channels = t->input.c, .training = true, .sampler = f->params.sampler, .seed = t->params.seed,
         .pipeline = t->params.pipeline, .slot_bytes = t->slot_bytes,
         .floats = clv_plan_takes_floats(f->plan)};
     CLV_TRY(clv_lr_schedule_parse(f->params.schedule, &f->schedule, &t->ctx->err));

@@ -1,4 +1,6 @@
 /* The option tables of everything that a training is told in text. */
+#include "data/sampler.h"
+#include "data/views.h"
 #include "graph/op.h"
 #include "optim/optim.h"
 #include "train/lr_schedule.h"
@@ -15,6 +17,8 @@ char *clv_trainer_help(void)
     }
     clv_str_add(&out, "\nSCHEDULES (--schedule)\n");
     clv_lr_schedule_help(&out);
+    clv_str_add(&out, "\nSAMPLERS (--sampler)\n");
+    clv_sampler_help(&out);
     clv_str_add(&out, "\nLOSSES (--loss)\n");
     for (int i = 0; clv_ops[i]; i++) {
         if (!(clv_ops[i]->flags & CLV_OP_LOSS))
@@ -27,5 +31,7 @@ char *clv_trainer_help(void)
     clv_str_add(&out, "\nPREPROCESSING AND AUGMENTATION (--preprocess, --augment)\n");
     clv_str_add(&out, pipeline ? pipeline : "");
     free(pipeline);
+    clv_str_add(&out, "\nVIEWS OF EVAL AND PREDICT (--tta), or a number of draws from --augment\n");
+    clv_views_help(&out);
     return clv_str_take(&out);
 }

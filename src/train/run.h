@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/str.h"
+#include "data/views.h"
 #include "train/trainer.h"
 #include <clavicle/model.h>
 #include <clavicle/run.h>
@@ -106,6 +107,8 @@ struct clv_run_job {
     struct clv_lock lock; /* of the folder, before anything in it is read or written */
     struct clv_safetensors *last; /* resuming: the checkpoint; NULL = none was written yet */
     struct clv_data *data;
+    char *loss;          /* with the numbers of class_weight=balanced; NULL = as it was given */
+    struct clv_opt_list class_weight; /* of the loss; n = 0: none */
     struct clv_graph *graph;
     size_t image_bytes; /* trainer.max_image_bytes */
     struct clv_device *dev;
@@ -159,6 +162,7 @@ struct clv_run {
     struct clv_device *dev;
     struct clv_trainer *trainer; /* inference only, staging large enough for any image */
     struct clv_loader *loader;   /* of files outside any data set */
+    struct clv_views views;
     struct clv_run_info info;
 };
 

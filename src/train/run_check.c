@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "data/loader.h"
+#include "data/sampler.h"
 #include "graph/op.h"
 #include "model/model.h"
 #include "train/fit.h"
@@ -80,6 +81,8 @@ static enum clv_err begin_new(struct clv_run_job *j)
         c->fit.epochs = 10;
     if (!c->fit.schedule || !*c->fit.schedule)
         c->fit.schedule = "constant";
+    if (!c->fit.sampler || !*c->fit.sampler)
+        c->fit.sampler = "shuffle";
     if (!c->checkpoint_seconds)
         c->checkpoint_seconds = 60;
     return CLV_OK;
@@ -190,7 +193,9 @@ static enum clv_err check_choices(struct clv_run_job *j)
         return clv_fail(err, CLV_ERR_ARG,
                         "clip_norm %g, min_delta %g, checkpoint_seconds %g: must not be negative",
                         c->trainer.clip_norm, c->fit.min_delta, c->checkpoint_seconds);
+    struct clv_sampler *sampler;
     CLV_TRY(check_optimizer(j));
+    CLV_TRY(clv_sampler_create(c->fit.sampler, 0, NULL, NULL, err, &sampler));
     CLV_TRY(clv_lr_schedule_parse(c->fit.schedule, &schedule, err));
     return clv_monitor_parse(c->fit.monitor, true, &monitor, err);
 }
@@ -227,9 +232,16 @@ static enum clv_err check_model(struct clv_run_job *j)
     c->height = g->input->shape.h;
     c->width = g->input->shape.w;
     c->channels = g->input->shape.c;
-    const enum clv_err e = clv_loss_add(j->ctx, g, c->trainer.loss, &loss);
+    /* How many classes there are, and so whether their weights fit, the data have yet to say. */
+    const struct clv_opt_list none = {0};
+    struct clv_opt_list weights;
+    char *text = NULL;
+    enum clv_err e = clv_loss_reweigh(j->ctx, c->trainer.loss, &none, &weights, &text);
+    if (!e)
+        e = clv_loss_add(j->ctx, g, text, &loss);
     if (!e && (!c->trainer.loss || !*c->trainer.loss))
         c->trainer.loss = loss->op->name;
+    free(text);
     clv_graph_destroy(&g);
     return e;
 }
@@ -251,6 +263,36 @@ enum clv_err clv_run_graph(struct clv_context *ctx, const struct clv_run_config 
     }
     *ret = g;
     return CLV_OK;
+}
+
+/* Of folds each has its own numbers. */
+static enum clv_err balance(struct clv_run_job *j)
+{
+    struct clv_opt_list *w = &j->class_weight, was;
+    *w = (struct clv_opt_list){.n = j->config.n_classes};
+    if (w->n > CLV_OPT_LIST_MAX)
+        return clv_fail(&j->ctx->err, CLV_ERR_ARG, "class_weight=balanced: more than %d classes", CLV_OPT_LIST_MAX);
+    CLV_TRY(clv_data_class_weights(j->data, CLV_SPLIT_TRAIN, w->v));
+    CLV_TRY(clv_loss_reweigh(j->ctx, j->config.trainer.loss, w, &was, &j->loss));
+    j->config.trainer.loss = j->loss;
+    return CLV_OK;
+}
+
+static enum clv_err check_loss(struct clv_run_job *j)
+{
+    const struct clv_run_config *c = &j->config;
+    struct clv_graph *g = NULL;
+    struct clv_node *loss = NULL;
+    char *text = NULL;
+    CLV_TRY(clv_loss_reweigh(j->ctx, c->trainer.loss, NULL, &j->class_weight, &text));
+    if (!j->class_weight.n || (j->set && j->class_weight.n < 0))
+        return CLV_OK;
+    if (j->class_weight.n < 0)
+        CLV_TRY(balance(j));
+    CLV_TRY(clv_run_graph(j->ctx, c, &g));
+    const enum clv_err e = clv_loss_add(j->ctx, g, c->trainer.loss, &loss);
+    clv_graph_destroy(&g);
+    return e;
 }
 
 /* ---- data ---- */
@@ -381,6 +423,7 @@ enum clv_err clv_run_check(struct clv_run_job *j)
                               &monitor, &j->ctx->err));
     CLV_TRY(clv_run_graph(j->ctx, &j->config, &j->graph));
     j->config.parameters = clv_graph_parameters(j->graph);
+    CLV_TRY(check_loss(j));
     CLV_TRY(measure_images(j));
     return check_writable(j);
 }

@@ -63,6 +63,7 @@ static const struct member members[] = {
     {"training", "separate", BOOL, AT(trainer.separate)},
     {"training", "epochs", INT, AT(fit.epochs)},
     {"training", "schedule", TEXT, AT(fit.schedule)},
+    {"training", "sampler", TEXT, AT(fit.sampler), true},
     {"training", "monitor", TEXT, AT(fit.monitor)},
     {"training", "patience", INT, AT(fit.patience)},
     {"training", "min_delta", DOUBLE, AT(fit.min_delta)},

@@ -83,6 +83,7 @@ static enum clv_err make_trainer(struct clv_run *r)
     CLV_TRY(clv_device_open(r->ctx, &r->params.device, &r->dev));
     r->info.device = clv_device_get_info(r->dev)->name;
     CLV_TRY(create_trainer(r, &tp));
+    r->trainer->views = &r->views;
     return clv_trainer_load_from(r->trainer, r->checkpoint);
 }
 
@@ -119,6 +120,18 @@ static enum clv_err keep_params(struct clv_run *r, const struct clv_run_open_par
     return CLV_OK;
 }
 
+static enum clv_err make_views(struct clv_run *r, const char *text)
+{
+    static const char *const plain[] = {"as it is"};
+    struct clv_pipeline p;
+    CLV_TRY(clv_pipeline_init(&p, r->info.height, r->info.width, r->info.channels, &r->config.trainer.pipeline,
+                              &r->ctx->err));
+    CLV_TRY(clv_views_init(&r->views, text, &p, r->config.trainer.seed, &r->ctx->err));
+    r->info.n_views = r->views.n ? r->views.n : 1;
+    r->info.views = r->views.n ? (const char *const *)r->views.name : plain;
+    return CLV_OK;
+}
+
 static enum clv_err open_steps(struct clv_run *r, const char *dir,
                                const struct clv_run_open_params *params)
 {
@@ -140,6 +153,7 @@ static enum clv_err open_steps(struct clv_run *r, const char *dir,
         .width = input.w,
         .channels = input.c,
     };
+    CLV_TRY(make_views(r, params->tta));
     return open_checkpoint(r, params->checkpoint, &r->checkpoint);
 }
 
@@ -169,6 +183,7 @@ void clv_run_close(struct clv_run **run)
     clv_graph_destroy(&r->graph);
     clv_device_close(&r->dev);
     clv_safetensors_close(&r->checkpoint);
+    clv_views_finish(&r->views);
     free(r->select);
     free(r->caps);
     clv_run_config_finish(&r->config);

@@ -13,6 +13,7 @@ struct prediction {
     void (*on_result)(void *priv, const char *file, const float *prob, const char *error);
     void *priv;
     float *prob;   /* of one file */
+    float *output; /* [batch][outputs]: mean over the views */
     char **reason; /* [batch]: NULL = decoded */
     size_t bad;    /* so far */
     char *first;   /* reason of the first bad one */
@@ -44,17 +45,37 @@ static enum clv_err decode(struct prediction *p, const char *const *files, int n
     return CLV_OK;
 }
 
+/* The n images in the slot, through every view. */
+static enum clv_err run_views(struct prediction *p, int n)
+{
+    struct clv_run *r = p->run;
+    const int views = CLV_MAX(r->views.n, 1);
+    const size_t count = (size_t)n * (size_t)r->trainer->outputs;
+    const struct clv_upload upload = {.bytes = clv_loader_slot_bytes(r->loader)};
+    for (int v = 0; v < views; v++) {
+        const float *output = NULL, *loss;
+        void *slot = NULL;
+        CLV_TRY(clv_plan_slot(p->plan, 0, &slot));
+        if (r->views.n)
+            clv_loader_view(r->loader, slot, n, &r->views.draw[v]);
+        CLV_TRY(clv_trainer_submit(r->trainer, false, 0, &upload, n, NULL, NULL, NULL));
+        CLV_TRY(clv_plan_wait(p->plan, 0, &output, &loss));
+        for (size_t i = 0; i < count; i++)
+            p->output[i] = v ? p->output[i] + output[i] : output[i];
+    }
+    for (size_t i = 0; i < count && views > 1; i++)
+        p->output[i] /= (float)views;
+    return CLV_OK;
+}
+
 static enum clv_err predict_batch(struct prediction *p, const char *const *files, int n)
 {
     struct clv_run *r = p->run;
-    const float *output = NULL, *loss;
+    const float *output = p->output;
     int good = 0;
     CLV_TRY(decode(p, files, n, &good));
-    if (good) {
-        CLV_TRY(clv_trainer_submit(r->trainer, false, 0, &(struct clv_upload){.bytes = clv_loader_slot_bytes(r->loader)}, good,
-                                   NULL, NULL, NULL));
-        CLV_TRY(clv_plan_wait(p->plan, 0, &output, &loss));
-    }
+    if (good)
+        CLV_TRY(run_views(p, good));
     for (int i = 0; i < n; i++) {
         if (p->reason[i]) {
             p->on_result(p->priv, files[i], NULL, p->reason[i]);
@@ -79,8 +100,9 @@ enum clv_err clv_run_predict(struct clv_run *run, const char *const *files, size
     CLV_TRY(clv_run_start(run));
     enum clv_err e = clv_trainer_plan(run->trainer, false, &p.plan);
     p.prob = malloc((size_t)run->config.n_classes * sizeof *p.prob);
+    p.output = malloc(batch * (size_t)run->trainer->outputs * sizeof *p.output);
     p.reason = calloc(batch, sizeof *p.reason);
-    if (!e && (!p.prob || !p.reason))
+    if (!e && (!p.prob || !p.output || !p.reason))
         e = clv_fail_nomem(&run->ctx->err, "predictions");
     for (size_t at = 0; at < n && !e; at += batch)
         e = predict_batch(&p, files + at, (int)CLV_MIN(n - at, batch));
@@ -91,6 +113,7 @@ enum clv_err clv_run_predict(struct clv_run *run, const char *const *files, size
         free(p.reason[i]);
     free(p.reason);
     free(p.prob);
+    free(p.output);
     free(p.first);
     return e;
 }

@@ -163,7 +163,12 @@ static void fill_facts(const struct clv_run_job *j)
         .leaked_groups = c->leaked_groups,
     };
     memcpy(r->count, c->count, sizeof r->count);
+    r->n_class_weights = CLV_MIN(j->class_weight.n, (int)CLV_COUNT(r->class_weight));
+    memcpy(r->class_weight, j->class_weight.v, sizeof r->class_weight);
     snprintf(r->monitor, sizeof r->monitor, "%s", c->fit.monitor);
+    snprintf(r->sampler, sizeof r->sampler, "%s", c->fit.sampler ? c->fit.sampler : "shuffle");
+    for (int i = 0; i < c->n_classes && i < r->n_class_weights; i++)
+        clv_log(j->ctx, CLV_LOG_INFO, "the loss weighs images of %s by %.6g", c->classes[i], j->class_weight.v[i]);
     snprintf(r->device, sizeof r->device, "%s", info->name);
     snprintf(r->driver, sizeof r->driver, "%s", info->driver);
     snprintf(r->model, sizeof r->model, "%s", c->model_name);
@@ -330,6 +335,7 @@ void clv_run_job_finish(struct clv_run_job *j)
     free(j->model_name);
     free(j->data_path);
     free(j->optimizer);
+    free(j->loss);
 }
 
 enum clv_err clv_run_train_from(struct clv_context *ctx, const struct clv_run_params *params,

@@ -44,19 +44,30 @@ static const char *default_loss(const struct clv_node *output)
     return output->op->default_loss ? output->op->default_loss : "mean_squared_error";
 }
 
+enum clv_err clv_loss_choose(struct clv_context *ctx, const char *text, const struct clv_op **op, const char **options)
+{
+    const char *names[MAX_LOSSES];
+    const struct clv_op *losses[MAX_LOSSES];
+    size_t n = 0, chosen;
+    for (int i = 0; clv_ops[i] && n < MAX_LOSSES; i++) {
+        if (!(clv_ops[i]->flags & CLV_OP_LOSS))
+            continue;
+        names[n] = clv_ops[i]->name;
+        losses[n++] = clv_ops[i];
+    }
+    CLV_TRY(clv_opt_choose("loss", text, names, n, &chosen, options, &ctx->err));
+    *op = losses[chosen];
+    return CLV_OK;
+}
+
 enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph, const char *text,
                           struct clv_node **ret)
 {
+    const struct clv_op *op;
+    const char *options;
     CLV_TRY(clv_graph_check(graph));
-    if (!text || !*text)
-        text = default_loss(graph->output);
-    const char *names[MAX_LOSSES], *options;
-    size_t n = 0, chosen;
-    for (int i = 0; clv_ops[i] && n < MAX_LOSSES; i++)
-        if (clv_ops[i]->flags & CLV_OP_LOSS)
-            names[n++] = clv_ops[i]->name;
-    CLV_TRY(clv_opt_choose("loss", text, names, n, &chosen, &options, &ctx->err));
-    *ret = clv_graph_add(graph, names[chosen], NULL, &graph->output, 1, options);
+    CLV_TRY(clv_loss_choose(ctx, text && *text ? text : default_loss(graph->output), &op, &options));
+    *ret = clv_graph_add(graph, op->name, NULL, &graph->output, 1, options);
     return clv_graph_check(graph);
 }
 

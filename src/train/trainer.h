@@ -28,6 +28,7 @@ struct clv_trainer {
     struct clv_augment augment;       /* for its mixing of batches; all 0 = none */
     size_t slot_bytes;                /* of slots with records */
     bool records[2];                  /* [training]: samples come with records, not as plain floats */
+    const struct clv_views *views;    /* of evaluations of data sets; NULL = one. Borrowed */
     int matrix_parts;                 /* as struct clv_emit has it */
     double rate;                      /* learning rate of the next step */
     uint64_t step;                    /* optimizer steps submitted */
@@ -76,6 +77,13 @@ CLV_CHECK enum clv_err clv_trainer_take_scaler(struct clv_trainer *t, const char
  * device. Errors: CLV_ERR_ARG (unknown loss or option), the graph's own. */
 CLV_CHECK enum clv_err clv_loss_add(struct clv_context *ctx, struct clv_graph *graph,
                                     const char *text, struct clv_node **ret);
+/* The loss that a text names, and the options behind it. Error CLV_ERR_ARG. */
+CLV_CHECK enum clv_err clv_loss_choose(struct clv_context *ctx, const char *text, const struct clv_op **op,
+                                       const char **options);
+/* loss_text.c: *was = the text's class_weight (n = 0 none, -1 balanced). With a list, *ret = the same text with that one
+ * instead, malloc'ed; NULL where there is no text, or the loss takes no weights. */
+CLV_CHECK enum clv_err clv_loss_reweigh(struct clv_context *ctx, const char *text, const struct clv_opt_list *list,
+                                        struct clv_opt_list *was, char **ret);
 /* clv_trainer_save() with or without the optimizer's slots; clv_trainer_load() from an open file. */
 CLV_CHECK enum clv_err clv_trainer_save_as(struct clv_trainer *t, const char *path, bool slots,
                                            const char *const *metadata);

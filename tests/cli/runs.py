@@ -11,7 +11,7 @@ BATCH_KEYS = ['event', 'epoch', 'epochs', 'batch', 'batches', 'loss', 'accuracy'
 EVENT_KEYS = {
     'start': ['event', 'epoch', 'epochs', 'batches', 'learning_rate', 'seconds', 'run', 'model', 'parameters',
               'device', 'driver', 'class_count', 'train', 'val', 'test', 'ignored', 'bad', 'leaked_images',
-              'leaked_persons', 'monitor'],
+              'leaked_persons', 'monitor', 'sampler', 'class_weight'],
     'batch': BATCH_KEYS,
     'epoch': [k for k in BATCH_KEYS if k not in ('batch', 'batches')] +
              ['val_loss', 'val_accuracy', 'val_auc', 'val_f1', 'best'],

@@ -11,7 +11,7 @@ from clv import (MODEL, case, clavicle, fails, images, main, need_device, npz, p
 EVAL_KEYS = ['count', 'classes', 'positive', 'accuracy', 'balanced_accuracy', 'auc', 'precision', 'recall',
              'specificity', 'f1', 'precision_macro', 'recall_macro', 'f1_macro', 'precision_weighted',
              'recall_weighted', 'f1_weighted', 'loss', 'confusion', 'per_class', 'run', 'split', 'epoch', 'device',
-             'unknown']
+             'unknown', 'views']
 CLASS_KEYS = ['class', 'support', 'predicted', 'precision', 'recall', 'specificity', 'f1', 'auc']
 
 
@@ -124,7 +124,7 @@ def predict(tmp):
     assert [x['path'] for x in found] == [tmp + '/new/below/two.PNG', tmp + '/new/one.png'], r
     assert [x['predicted'] for x in found] == ['B', 'A'], r
     for x in found:
-        assert sorted(x) == ['path', 'predicted', 'probabilities'] and sorted(x['probabilities']) == ['A', 'B']
+        assert sorted(x) == ['path', 'predicted', 'probabilities', 'views'] and x['views'] == ['as it is'] and sorted(x['probabilities']) == ['A', 'B']
         assert abs(sum(x['probabilities'].values()) - 1) < 1e-5
     rows = table(read(tmp + '/p.csv').decode())
     assert rows[0] == ['path', 'predicted', 'error', 'prob_A', 'prob_B'] and len(rows) == 3, rows

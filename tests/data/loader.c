@@ -373,3 +373,86 @@ Test(loader, single_files)
     clv_context_destroy(&ctx);
     tmp_remove(dir);
 }
+
+/* Drawn with replacement: the same whatever the threads and wherever it begins; a sample that comes twice is augmented
+ * twice. */
+Test(loader, draws_are_the_same_whatever_the_threads)
+{
+    char dir[64];
+    struct clv_context *ctx = make_context(&lines);
+    make_set(tmp_dir(dir));
+    struct clv_data *d = make_open(ctx, dir, NULL);
+    struct clv_loader_params p = usual(d);
+    p.sampler = "balanced";
+    struct clv_loader *l = create(ctx, &p);
+    struct stream whole = collect(ctx, l, 3, 0);
+    clv_loader_destroy(&l);
+    p.threads = 4;
+    p.cache_bytes = 1 << 20;
+    l = create(ctx, &p);
+    struct stream rest = collect(ctx, l, 3, 2);
+    cr_assert_eq(rest.n, whole.n - 2 * whole.batch_bytes);
+    cr_expect_eq(memcmp(rest.bytes, whole.bytes + 2 * whole.batch_bytes, rest.n), 0);
+    const size_t slot = clv_loader_slot_bytes(l);
+    int twice = 0;
+    for (size_t i = 0; i < 22; i++)
+        for (size_t k = 0; k < i; k++) {
+            const unsigned char *a = whole.bytes + i / BATCH * whole.batch_bytes, *b = whole.bytes + k / BATCH * whole.batch_bytes;
+            struct clv_sample_record x, y;
+            if (memcmp(a + slot + i % BATCH * 4, b + slot + k % BATCH * 4, 4))
+                continue;
+            memcpy(&x, a + i % BATCH * sizeof x, sizeof x);
+            memcpy(&y, b + k % BATCH * sizeof y, sizeof y);
+            cr_expect_neq(memcmp(x.m, y.m, sizeof x.m), 0);
+            twice++;
+        }
+    cr_expect_gt(twice, 0);
+    free(whole.bytes), free(rest.bytes);
+    clv_loader_destroy(&l);
+    clv_data_close(&d);
+    clv_context_destroy(&ctx);
+    tmp_remove(dir);
+}
+
+/* Every batch once for each view, with the same pixels. */
+Test(loader, batches_come_in_every_view)
+{
+    char dir[64];
+    struct clv_context *ctx = make_context(&lines);
+    struct clv_draw draws[2] = {clv_draw_nothing, clv_draw_nothing};
+    const struct clv_views views = {.n = 2, .draw = draws};
+    draws[1].flip_x = true;
+    make_set(tmp_dir(dir));
+    struct clv_data *d = make_open(ctx, dir, NULL);
+    struct clv_loader_params p = usual(d);
+    p.training = false;
+    struct clv_loader *l = create(ctx, &p);
+    struct stream once = collect(ctx, l, 0, 0);
+    clv_loader_destroy(&l);
+    p.views = &views;
+    l = create(ctx, &p);
+    const size_t slot = clv_loader_slot_bytes(l);
+    unsigned char *got = calloc(1, slot);
+    uint32_t index[BATCH];
+    int32_t label[BATCH];
+    int n = 1, batches = 0;
+    cr_assert_eq(clv_loader_start(l, 0, 0), CLV_OK);
+    for (; clv_loader_next(l, got, &n, index, label) == CLV_OK && n; batches++) {
+        const unsigned char *want = once.bytes + (size_t)(batches / 2) * once.batch_bytes;
+        cr_expect_eq(n, want[slot + 2 * sizeof index]);
+        for (int i = 0; i < n; i++) {
+            struct clv_sample_record x, y;
+            memcpy(&x, got + (size_t)i * sizeof x, sizeof x);
+            memcpy(&y, want + (size_t)i * sizeof y, sizeof y);
+            cr_expect_eq(memcmp(got + x.offset, want + y.offset, (size_t)x.width * x.height * x.channels * x.value_bytes), 0);
+            cr_expect_eq(x.m[0], batches % 2 ? -y.m[0] : y.m[0]);
+            cr_expect_eq(x.m[4], y.m[4]);
+        }
+    }
+    cr_expect_eq(batches, 12);
+    free(got), free(once.bytes);
+    clv_loader_destroy(&l);
+    clv_data_close(&d);
+    clv_context_destroy(&ctx);
+    tmp_remove(dir);
+}
