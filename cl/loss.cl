@@ -33,6 +33,19 @@ static inline float sample_weight(T_IN t, uint c)
 #endif
 }
 
+/* Target i of a sample of that weight. Where a target is soft, each class's share of the loss has that class's weight: the
+ * loss of a mixture is the mixture of the losses. A hard target stays 1, to the bit. */
+static inline float target(T_IN t, uint i, float weight)
+{
+#if defined(WEIGHTS) && LOSS == 1
+    return weight > 0.0f ? t[i] * class_weight[i] / weight : t[i];
+#elif defined(WEIGHTS) && LOSS == 2
+    return weight > 0.0f ? t[i] * class_weight[1] / weight : t[i];
+#else
+    return t[i];
+#endif
+}
+
 #if LOSS == 1
 /* -sum t log p; from logits, log p = x - max - log(sum exp(x - max)). */
 static inline float smooth(float t, uint c, float smoothing)
@@ -40,7 +53,7 @@ static inline float smooth(float t, uint c, float smoothing)
     return t * (1.0f - smoothing) + smoothing / (float)c;
 }
 #ifdef FUSED
-static float sample_loss(T_IN x, T_OUT p, T_IN t, uint c, float smoothing)
+static float sample_loss(T_IN x, T_OUT p, T_IN t, float weight, uint c, float smoothing)
 {
     float top = x[0], total = 0.0f, sum = 0.0f;
     for (uint i = 1; i < c; i++)
@@ -50,25 +63,25 @@ static float sample_loss(T_IN x, T_OUT p, T_IN t, uint c, float smoothing)
     const float share = 1.0f / total, log_total = log(total);
     for (uint i = 0; i < c; i++) {
         p[i] = exp(x[i] - top) * share;
-        sum += smooth(t[i], c, smoothing) * (log_total - (x[i] - top));
+        sum += smooth(target(t, i, weight), c, smoothing) * (log_total - (x[i] - top));
     }
     return sum;
 }
 #else
-static float sample_loss(T_IN x, T_IN t, uint c, float smoothing)
+static float sample_loss(T_IN x, T_IN t, float weight, uint c, float smoothing)
 {
     float sum = 0.0f;
     for (uint i = 0; i < c; i++)
-        sum -= smooth(t[i], c, smoothing) * log(clipped(x[i]));
+        sum -= smooth(target(t, i, weight), c, smoothing) * log(clipped(x[i]));
     return sum;
 }
 #endif
 /* d loss / d logit i = p sum(t) - t, which is p - t when the targets sum to 1; unfused -t / p. */
-static inline float total_target(T_IN t, uint c, float smoothing)
+static inline float total_target(T_IN t, float weight, uint c, float smoothing)
 {
     float sum = 0.0f;
     for (uint i = 0; i < c; i++)
-        sum += smooth(t[i], c, smoothing);
+        sum += smooth(target(t, i, weight), c, smoothing);
     return sum;
 }
 static inline float slope(float p, float t, float total, uint c, float smoothing)
@@ -85,28 +98,28 @@ static inline float slope(float p, float t, float total, uint c, float smoothing
 /* Mean over c of -(t log p + (1-t) log(1-p)); from logits max(x,0) - x t + log(1 + exp(-|x|)). */
 static inline float smooth(float t, float smoothing) { return t * (1.0f - smoothing) + 0.5f * smoothing; }
 #ifdef FUSED
-static float sample_loss(T_IN x, T_OUT p, T_IN t, uint c, float smoothing)
+static float sample_loss(T_IN x, T_OUT p, T_IN t, float weight, uint c, float smoothing)
 {
     float sum = 0.0f;
     for (uint i = 0; i < c; i++) {
         const float e = exp(-fabs(x[i]));
         p[i] = (x[i] >= 0.0f ? 1.0f : e) / (1.0f + e);
-        sum += fmax(x[i], 0.0f) - x[i] * smooth(t[i], smoothing) + log1p(e);
+        sum += fmax(x[i], 0.0f) - x[i] * smooth(target(t, i, weight), smoothing) + log1p(e);
     }
     return sum / (float)c;
 }
 #else
-static float sample_loss(T_IN x, T_IN t, uint c, float smoothing)
+static float sample_loss(T_IN x, T_IN t, float weight, uint c, float smoothing)
 {
     float sum = 0.0f;
     for (uint i = 0; i < c; i++) {
-        const float p = clipped(x[i]), want = smooth(t[i], smoothing);
+        const float p = clipped(x[i]), want = smooth(target(t, i, weight), smoothing);
         sum -= want * log(p) + (1.0f - want) * log1p(-p);
     }
     return sum / (float)c;
 }
 #endif
-static inline float total_target(T_IN t, uint c, float smoothing) { return 1.0f; }
+static inline float total_target(T_IN t, float weight, uint c, float smoothing) { return 1.0f; }
 static inline float slope(float p, float t, float total, uint c, float smoothing)
 {
     const float want = smooth(t, smoothing);
@@ -119,14 +132,14 @@ static inline float slope(float p, float t, float total, uint c, float smoothing
 
 #else
 /* Mean over c of (x - t)^2. */
-static float sample_loss(T_IN x, T_IN t, uint c, float smoothing)
+static float sample_loss(T_IN x, T_IN t, float weight, uint c, float smoothing)
 {
     float sum = 0.0f;
     for (uint i = 0; i < c; i++)
         sum += (x[i] - t[i]) * (x[i] - t[i]);
     return sum / (float)c;
 }
-static inline float total_target(T_IN t, uint c, float smoothing) { return 1.0f; }
+static inline float total_target(T_IN t, float weight, uint c, float smoothing) { return 1.0f; }
 static inline float slope(float p, float t, float total, uint c, float smoothing)
 {
     return 2.0f * (p - t) / (float)c;
@@ -151,7 +164,8 @@ __kernel void loss_fwd(IN_STATE, IN(x), uint x_pitch, P_OUT IN(t), OUT(loss), ui
     float value = 0.0f;
     if (s < (uint)STATE->n) {
         t += (ulong)s * c;
-        value = sample_loss(x + x_off + (ulong)s * x_pitch, P_AT(s) t, c, smoothing) * sample_weight(t, c);
+        const float weight = sample_weight(t, c);
+        value = sample_loss(x + x_off + (ulong)s * x_pitch, P_AT(s) t, weight, c, smoothing) * weight;
     }
     loss[loss_off + s] = value;
 }
@@ -166,13 +180,14 @@ __kernel void loss_bwd(IN_STATE, IN(p), uint p_pitch, IN(t), OUT(dx), uint dx_pi
     p += p_off + (ulong)s * p_pitch;
     t += t_off + (ulong)s * c;
     dx += dx_off + (ulong)s * dx_pitch;
-    float factor = sample_weight(t, c) * STATE->inv_n;
+    const float weight = sample_weight(t, c);
+    float factor = weight * STATE->inv_n;
 #ifdef SCALED
     factor *= STATE->loss_scale;
 #endif
-    const float total = total_target(t, c, smoothing);
+    const float total = total_target(t, weight, c, smoothing);
     for (uint i = 0; i < c; i++) {
-        const float g = slope(p[i], t[i], total, c, smoothing) * factor;
+        const float g = slope(p[i], target(t, i, weight), total, c, smoothing) * factor;
         dx[i] = accumulate ? dx[i] + g : g;
     }
 }

@@ -20,6 +20,12 @@ static const struct clv_check_case cases[] = {
      .flags = CLV_CHECK_SMALL},
     {"weights", "class_weight=0.5,3", {{1, 1, 1}}, .batch = 8, .before = "sigmoid"},
     {"soft targets", "", {{1, 1, 5}}, .batch = 4, .before = "sigmoid", .targets = CLV_CHECK_SOFT},
+    {"soft targets, weights",
+     "label_smoothing=0.1 class_weight=0.5,3",
+     {{1, 1, 1}},
+     .batch = 4,
+     .before = "sigmoid",
+     .targets = CLV_CHECK_SOFT},
     {"probabilities",
      "label_smoothing=0.2",
      {{1, 1, 4}},
@@ -47,12 +53,13 @@ static void reference(const struct clv_check_ref *r)
     const int c = r->node->in[0]->shape.c;
     for (int s = 0; s < r->n; s++) {
         const double *t = r->targets + (int64_t)s * c;
+        const double smoothing = q->label_smoothing;
         double sum = 0;
-        for (int i = 0; i < c; i++)
-            sum += term(r, (int64_t)s * c + i,
-                        t[i] * (1 - q->label_smoothing) + 0.5 * q->label_smoothing);
-        if (q->class_weight.n)
-            sum *= t[0] * q->class_weight.v[1] + (1 - t[0]) * q->class_weight.v[0];
+        for (int i = 0; i < c && !q->class_weight.n; i++)
+            sum += term(r, (int64_t)s * c + i, t[i] * (1 - smoothing) + 0.5 * smoothing);
+        if (q->class_weight.n) /* the mean of what the two classes would give */
+            sum = t[0] * q->class_weight.v[1] * term(r, s, 1 - 0.5 * smoothing) +
+                  (1 - t[0]) * q->class_weight.v[0] * term(r, s, 0.5 * smoothing);
         r->out[s] = sum / c;
     }
 }

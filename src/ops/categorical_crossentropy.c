@@ -1,6 +1,6 @@
 /* categorical_crossentropy: w * -sum(t log p) per sample, as Keras: t smoothed to t (1 - s) + s /
  * classes, w the weight of the sample's class, the mean over the batch not renormalised by the
- * weights. Behind a softmax it works from the logits, which is stable for any of them. */
+ * weights. Soft targets: the mean of what each class alone would give, by their shares, as PyTorch has it. Behind a softmax it works from the logits, which is stable for any of them. */
 #include "ops/loss.h"
 
 static const struct clv_opt categorical_opts[] = {CLV_LOSS_OPTS};

@@ -24,6 +24,12 @@ static const struct clv_check_case cases[] = {
      .n = 7,
      .before = "softmax"},
     {"soft targets", "", {{1, 1, 5}}, .batch = 4, .before = "softmax", .targets = CLV_CHECK_SOFT},
+    {"soft targets, weights",
+     "label_smoothing=0.1 class_weight=1,2.5,0.25",
+     {{1, 1, 3}},
+     .batch = 4,
+     .before = "softmax",
+     .targets = CLV_CHECK_SOFT},
     {"probabilities",
      "",
      {{1, 1, 4}},
@@ -54,12 +60,14 @@ static void reference(const struct clv_check_ref *r)
     for (int s = 0; s < r->n; s++) {
         const double *p = r->in[0] + (int64_t)s * c, *t = r->targets + (int64_t)s * c;
         double weight = q->class_weight.n ? 0 : 1, sum = 0;
+        for (int i = 0; i < c && q->class_weight.n; i++)
+            weight += t[i] * q->class_weight.v[i];
         for (int i = 0; i < c; i++) {
+            const double want = q->class_weight.n ? t[i] * q->class_weight.v[i] : t[i];
             const double kept = r->logits ? p[i] : fmin(fmax(p[i], 1e-7), 1 - 1e-7);
-            sum -= (t[i] * (1 - q->label_smoothing) + q->label_smoothing / c) * log(kept);
-            weight += q->class_weight.n ? t[i] * q->class_weight.v[i] : 0;
+            sum -= (want * (1 - q->label_smoothing) + weight * q->label_smoothing / c) * log(kept);
         }
-        r->out[s] = sum * weight;
+        r->out[s] = sum;
     }
 }
 

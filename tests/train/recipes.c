@@ -1,5 +1,6 @@
 /* Recipes in whole runs: weights that balance, draws, erased and mixed images, and the views of evaluation. */
 #define _XOPEN_SOURCE 700 /* nftw, in tmp.h */
+#include "golden.h"
 #include "runs.h"
 #include <math.h>
 
@@ -171,4 +172,65 @@ Test(recipes, views_are_averaged)
     cr_expect_eq(clv_run_open(r.ctx, P(&r, "run"), &(struct clv_run_open_params){.tta = "flip=up"}, &run), CLV_ERR_ARG);
     cr_expect(strstr(clv_error_text(r.ctx), "tta: flip=up"), "%s", clv_error_text(r.ctx));
     runs_end(&r);
+}
+
+/* ---- soft targets ---- */
+
+static void read_rows(const json_t *list, float *to)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        for (size_t k = 0; k < json_array_size(json_array_get(list, i)); k++)
+            *to++ = (float)json_number_value(json_array_get(json_array_get(list, i), k));
+}
+
+/* One step of a network that only copies its input to the logits. */
+static double loss_of(const json_t *c, int n, int classes, const json_t *weights)
+{
+    struct rig rig = rig_open(NULL);
+    struct clv_trainer *t = NULL;
+    struct clv_str text = {0};
+    char model[128];
+    float x[16], targets[16], kernel[16] = {0};
+    double loss = 0;
+    read_rows(json_object_get(c, "logits"), x);
+    read_rows(json_object_get(c, "targets"), targets);
+    for (int i = 0; i < classes; i++)
+        kernel[i * (classes + 1)] = 1;
+    clv_str_addf(&text, "%s label_smoothing=%g", classes > 1 ? "categorical_crossentropy" : "binary_crossentropy",
+                 json_number_value(json_object_get(c, "smoothing")));
+    for (size_t i = 0; i < json_array_size(weights); i++)
+        clv_str_addf(&text, "%s%g", i ? "," : " class_weight=", json_number_value(json_array_get(weights, i)));
+    snprintf(model, sizeof model, "input 1 1 %d\nflatten\ndense %d activation=%s\n", classes, classes,
+             classes > 1 ? "softmax" : "sigmoid");
+    struct clv_graph *g = rig_graph(&rig, model);
+    ok(rig.ctx, clv_trainer_create(rig.dev, g, &(struct clv_trainer_params){.batch = n, .loss = text.text}, &t));
+    ok(rig.ctx, clv_trainer_set_weight(t, 0, kernel));
+    ok(rig.ctx, clv_trainer_step_targets(t, x, targets, n, &loss));
+    clv_trainer_destroy(&t);
+    clv_graph_destroy(&g);
+    clv_str_finish(&text);
+    rig_close(&rig);
+    return loss;
+}
+
+/* Losses of mixed labels are PyTorch's, with class weights and label smoothing: tests/golden/augment.json. */
+Test(recipes, losses_of_soft_targets_are_pytorchs)
+{
+    struct clv_error err = {0};
+    json_t *owner = NULL, *c;
+    size_t i;
+    char *path = golden_source_path("tests/golden/augment.json");
+    cr_assert_eq(clv_json_load(path, &owner, &err), CLV_OK, "%s", err.text);
+    free(path);
+    json_array_foreach(json_object_get(owner, "loss"), i, c)
+    {
+        const json_t *logits = json_object_get(c, "logits"), *want = json_object_get(c, "loss");
+        const int n = (int)json_array_size(logits), classes = (int)json_array_size(json_array_get(logits, 0));
+        double mean = 0;
+        for (int k = 0; k < n; k++)
+            mean += json_number_value(json_array_get(want, (size_t)k)) / n;
+        const double got = loss_of(c, n, classes, json_object_get(c, "weights"));
+        cr_expect_float_eq(got, mean, 2e-6, "case %zu: %.9g instead of %.9g", i, got, mean);
+    }
+    json_decref(owner);
 }
