@@ -6,6 +6,7 @@
 
 static const struct command commands[] = {
     {"train", "train a model on labelled images", cmd_train},
+    {"sweep", "search settings: train many, rank them", cmd_sweep},
     {"eval", "measure a run on images it has not seen", cmd_eval},
     {"predict", "class and probabilities of image files", cmd_predict},
     {"tune", "find the fastest kernels for a model on this device", cmd_tune},

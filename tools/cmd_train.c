@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "repeats.h"
+#include "request.h"
 #include "tuning.h"
 
 #include <stdio.h>
@@ -15,7 +16,8 @@ enum {
     KEY_CHECKPOINT, KEY_PROFILE, KEY_TRACE, KEY_FINITE, KEY_PRECISION, KEY_LOSS_SCALE, KEY_FOLDS, KEY_TRIALS, KEY_SAMPLER, KEY_HELP_ALL,
 };
 
-struct options {
+/* Also what a sweep's members are asked for, as a request. */
+struct train_request {
     struct cli_common common;
     struct clv_run_params run;
     const char *rate;
@@ -85,7 +87,7 @@ static int place_of(const char *arg, const char *const *names)
     return -1;
 }
 
-static error_t parse_engine(struct options *o, int key, char *arg)
+static error_t parse_engine(struct train_request *o, int key, char *arg)
 {
     static const char *const gemm[] = {"auto", "native", "clblast", NULL};
     static const char *const winograd[] = {"auto", "off", "2", "4", NULL};
@@ -140,7 +142,7 @@ static error_t parse_engine(struct options *o, int key, char *arg)
     }
 }
 
-static error_t parse_data(struct options *o, int key, char *arg)
+static error_t parse_data(struct train_request *o, int key, char *arg)
 {
     struct clv_data_params *d = &o->run.split;
     long long n = 0;
@@ -177,7 +179,7 @@ static error_t parse_data(struct options *o, int key, char *arg)
     }
 }
 
-static error_t parse_training(struct options *o, int key, char *arg)
+static error_t parse_training(struct train_request *o, int key, char *arg)
 {
     struct clv_fit_params *fit = &o->run.fit;
     struct clv_trainer_params *t = &o->run.trainer;
@@ -243,7 +245,7 @@ static error_t parse_training(struct options *o, int key, char *arg)
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct options *o = state->input;
+    struct train_request *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
         return cli_begin_parse(key, state, &o->common);
@@ -293,7 +295,7 @@ static void print_summary(const struct clv_run_result *r, const char *run)
     printf("checkpoint %s/best.safetensors; measure it with\n  clavicle eval %s\n", run, run);
 }
 
-static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
+static int report(struct clv_context *ctx, struct train_request *o, enum clv_err err,
                   const struct clv_run_result *r)
 {
     const char *run = o->run.resume ? o->run.resume : o->run.out;
@@ -313,12 +315,25 @@ static int report(struct clv_context *ctx, struct options *o, enum clv_err err,
     return EXIT_OK;
 }
 
-static bool repeated(const struct options *o)
+static bool repeated(const struct train_request *o)
 {
     return o->folds || o->trials || (o->run.resume && clv_repeat_is(o->run.resume));
 }
 
-static int check_options(struct options *o, const char *name)
+/* --learning-rate is an option of the optimizer. */
+static int take_rate(struct train_request *o)
+{
+    if (o->rate) {
+        const char *base = o->run.trainer.optimizer ? o->run.trainer.optimizer : "adam";
+        const int n = snprintf(o->optimizer, sizeof o->optimizer, "%s learning_rate=%s", base, o->rate);
+        if (n < 0 || (size_t)n >= sizeof o->optimizer)
+            return cli_usage("--optimizer is too long");
+        o->run.trainer.optimizer = o->optimizer;
+    }
+    return EXIT_OK;
+}
+
+static int check_options(struct train_request *o, const char *name)
 {
     if (o->run.resume && (o->run.model || o->run.data || o->run.out))
         return cli_usage("--resume takes model, data and folder from the run: give only --resume RUN; see %s --help", name);
@@ -332,15 +347,42 @@ static int check_options(struct options *o, const char *name)
         return cli_usage("--resume takes folds and trials from the run; see %s --help", name);
     if (o->run.fit.trace && repeated(o))
         return cli_usage("--trace shows one training; see %s --help", name);
-    if (o->rate) {
-        const char *base = o->run.trainer.optimizer ? o->run.trainer.optimizer : "adam";
-        const int n = snprintf(o->optimizer, sizeof o->optimizer, "%s learning_rate=%s", base, o->rate);
-        if (n < 0 || (size_t)n >= sizeof o->optimizer)
-            return cli_usage("--optimizer is too long");
-        o->run.trainer.optimizer = o->optimizer;
-    }
-    return EXIT_OK;
+    return take_rate(o);
 }
+
+/* ---- requests ---- */
+
+bool train_has_option(const char *name)
+{
+    for (const struct argp_option *o = opts; o->name || o->doc; o++)
+        if (o->name && !strcmp(o->name, name))
+            return true;
+    return false;
+}
+
+int train_request_parse(int argc, char **argv, struct train_request **ret)
+{
+    static const struct argp_child children[] = {{&cli_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {opts, parse, NULL, NULL, children, NULL, NULL};
+    struct train_request *o = calloc(1, sizeof *o);
+    if (!o) {
+        cli_note("clavicle: out of memory");
+        return EXIT_INTERNAL;
+    }
+    o->run.trainer.self_test = CLV_SELF_TEST_CACHED;
+    int code = cli_parse(&argp, argc, argv, o);
+    if (!code && (o->run.out || o->run.resume || o->run.force || o->folds || o->trials || o->run.fit.trace || o->run.fit.profile))
+        code = cli_usage("out, resume, force, folds, trials, trace and profile are no options of a member; see %s --help", argv[0]);
+    if (!code)
+        code = take_rate(o);
+    o->run.device = o->common.device;
+    *ret = code ? NULL : o;
+    if (code)
+        free(o);
+    return code;
+}
+
+struct clv_run_params *train_request_params(struct train_request *r) { return &r->run; }
 
 int cmd_train(int argc, char **argv)
 {
@@ -359,7 +401,7 @@ int cmd_train(int argc, char **argv)
         "      --profile --trace trace.json\n"
         "  clavicle train lenet --data xrays/ --out runs/e --folds 5\n"
         "  clavicle train --resume runs/a", children, NULL, NULL};
-    struct options o = {.run.fit.on_event = on_event, .run.trainer.self_test = CLV_SELF_TEST_CACHED};
+    struct train_request o = {.run.fit.on_event = on_event, .run.trainer.self_test = CLV_SELF_TEST_CACHED};
     int code = cli_parse(&argp, argc, argv, &o);
     if (!code && o.help_all)
         return cli_print_text(clv_trainer_help());

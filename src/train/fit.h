@@ -43,6 +43,9 @@ struct clv_fit {
 /* NULL = val_loss, or loss without validation. Error CLV_ERR_ARG: unknown, or needs validation. */
 CLV_CHECK enum clv_err clv_monitor_parse(const char *name, bool has_validation, enum clv_monitor *ret,
                                          struct clv_error *err);
+/* Whether more of it is better; whether it is measured on validation images. */
+bool clv_monitor_rises(enum clv_monitor m);
+bool clv_monitor_validates(enum clv_monitor m);
 double clv_monitor_value(enum clv_monitor m, const struct clv_event *e);
 /* Updates best, early stopping and plateau of f->state; true = the best so far. NaN never is. */
 bool clv_monitor_judge(struct clv_fit *f, double value);

@@ -32,6 +32,10 @@ enum clv_err clv_monitor_parse(const char *name, bool has_validation, enum clv_m
                                       "val_f1, loss, accuracy", name);
 }
 
+bool clv_monitor_rises(enum clv_monitor m) { return monitors[m].larger_is_better; }
+
+bool clv_monitor_validates(enum clv_monitor m) { return monitors[m].validation; }
+
 double clv_monitor_value(enum clv_monitor m, const struct clv_event *e)
 {
     const double value[] = {

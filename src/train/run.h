@@ -96,6 +96,7 @@ struct clv_run_origin {
 struct clv_run_job {
     struct clv_context *ctx;
     const struct clv_run_origin *origin; /* NULL = a run by itself */
+    const char *config_name; /* of the file that says what the folder is; NULL = config.json */
     bool set; /* RUN holds repeated runs: all is checked here, nothing is trained */
     const struct clv_run_params *params;
     struct clv_run_result *result; /* the caller's, may be NULL */

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "data/loader.h"
+#include "data/pipeline.h"
 #include "data/sampler.h"
 #include "graph/op.h"
 #include "model/model.h"
@@ -58,6 +59,12 @@ static enum clv_err begin_new(struct clv_run_job *j)
                         : !p->data ? "data set"
                                    : "folder for the run");
     CLV_TRY(clv_run_paths_init(&j->paths, p->out, &j->ctx->err));
+    if (j->config_name) {
+        free(j->paths.config);
+        j->paths.config = clv_path_join(p->out, j->config_name);
+        if (!j->paths.config)
+            return clv_fail_nomem(&j->ctx->err, p->out);
+    }
     CLV_TRY(check_out(j));
     c->version = clv_version();
     c->split = p->split;
@@ -411,7 +418,10 @@ enum clv_err clv_run_check_request(struct clv_run_job *j)
     CLV_TRY(j->params->resume ? begin_resumed(j) : begin_new(j));
     j->config.device.profile = j->config.device.profile || j->config.fit.profile || j->config.fit.trace;
     CLV_TRY(check_choices(j));
-    return check_model(j);
+    CLV_TRY(check_model(j));
+    const struct clv_run_config *c = &j->config;
+    struct clv_pipeline pipeline;
+    return clv_pipeline_init(&pipeline, c->height, c->width, c->channels, &c->trainer.pipeline, &j->ctx->err);
 }
 
 enum clv_err clv_run_check(struct clv_run_job *j)

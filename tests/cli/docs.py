@@ -9,13 +9,14 @@ from doctor import DOCTOR_KEYS
 from listing import DEVICE_KEYS, INSPECT_KEYS
 from repeats import MEMBER_KEYS, RESULT_KEYS, RESULT_MEMBER_KEYS, SUMMARY_KEYS
 from runs import EVENT_KEYS
+from sweep import SWEEP_KEYS, SWEEP_MEMBER_KEYS, SWEEP_ROW_KEYS
 from tune import TUNE_KEYS
 from use import CLASS_KEYS, EVAL_KEYS
 import clv
 
 clv.CASES.clear()  # of the files that were read for their keys
 
-COMMANDS = ['train', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
+COMMANDS = ['train', 'sweep', 'eval', 'predict', 'graph', 'devices', 'data inspect', 'data preview', 'data phantom',
             'data get', 'tune', 'bench', 'doctor', 'compare']
 PAGE = read(os.path.join(SOURCE, 'docs', 'command-line.md')).decode()
 
@@ -53,7 +54,7 @@ def no_other_options(tmp):
 @case('every key of the JSON objects is on its page')
 def all_keys(tmp):
     keys = {'train': {k for e in EVENT_KEYS.values() for k in e} | set(MEMBER_KEYS + RESULT_KEYS + RESULT_MEMBER_KEYS + SUMMARY_KEYS), 'eval': EVAL_KEYS + CLASS_KEYS,
-            'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'bench': BENCH_KEYS, 'doctor': DOCTOR_KEYS, 'compare': COMPARE_KEYS + ROW_KEYS, 'data inspect': INSPECT_KEYS}
+            'sweep': SWEEP_KEYS + SWEEP_MEMBER_KEYS + SWEEP_ROW_KEYS, 'devices': DEVICE_KEYS, 'tune': TUNE_KEYS, 'bench': BENCH_KEYS, 'doctor': DOCTOR_KEYS, 'compare': COMPARE_KEYS + ROW_KEYS, 'data inspect': INSPECT_KEYS}
     for command, names in keys.items():
         for name in names:
             assert '`%s`' % name in section(command), (command, name)

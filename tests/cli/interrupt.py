@@ -120,6 +120,42 @@ def folds(tmp):
         assert sorted(os.listdir(a)) == RUN_FILES
 
 
+@case('a sweep killed anywhere, then --resume: the same ranking, winner and files bit for bit')
+def sweep(tmp):
+    need_device()
+    net = setting(tmp, 20, CONV_MODEL)[1]
+    with open(tmp + '/ranges.txt', 'w') as f:
+        f.write('learning_rate log 1e-4 1e-1\nbatch int 3 9\n')
+
+    def args(out):
+        return ['sweep', tmp + '/ranges.txt', '--data', tmp + '/data', '--out', out, '--method', 'halving', '--eta', 2, '--trials', 4,
+                '--epochs', 4, '--test', '--', net, '--schedule', 'cosine', '--checkpoint-seconds', '0.001']
+    clavicle(*args(tmp + '/whole'))
+    run = tmp + '/run'
+    p = start(*args(run)[:-6], '--json', *args(run)[-6:])
+    for number, stop in ((signal.SIGKILL, 12), (signal.SIGINT, 17), (signal.SIGKILL, 9), (signal.SIGKILL, 14), (signal.SIGINT, 20)):
+        for _ in range(stop):
+            if not p.stdout.readline():
+                break
+        p.send_signal(number)
+        out, err = p.communicate()
+        assert p.returncode in (0, 130, -signal.SIGKILL), (p.returncode, err)
+        if p.returncode == 130:
+            assert 'sweep --resume ' + run in err.decode(), err
+        images(tmp + '/data', 1, seed=50 + stop, prefix='new%d' % stop)
+        p = start('sweep', '--resume', run, '--json', '--test')
+    p.communicate()
+    assert p.returncode == 0
+    for name in ('results.json', 'results.txt', 'split.csv', 'sweep.json'):
+        assert read('%s/%s' % (run, name)) == read('%s/whole/%s' % (tmp, name)), name
+    for k in (1, 2, 3, 4):
+        a, b = '%s/trial-%d' % (run, k), '%s/whole/trial-%d' % (tmp, k)
+        for name in ('best.safetensors', 'last.safetensors', 'split.csv', 'metrics.json'):
+            assert read('%s/%s' % (a, name)) == read('%s/%s' % (b, name)), name
+        assert history(a) == history(b)
+        assert sorted(os.listdir(a)) == RUN_FILES
+
+
 @case('a second Ctrl-C ends the command at once')
 def twice(tmp):
     need_device()
