@@ -46,7 +46,8 @@ struct clv_trainer_params {
     uint64_t seed;          /* weights, dropout, order, augmentation */
     const char *optimizer;  /* "adam learning_rate=0.001"; NULL = "adam" */
     const char *loss;       /* "categorical_crossentropy label_smoothing=0.1"; NULL = by the output:
-                             * softmax: categorical_crossentropy, sigmoid: binary_crossentropy,
+                             * softmax: categorical_crossentropy, sigmoid: binary_crossentropy (of
+                             * more than one pixel: dice_crossentropy, dice_binary_crossentropy),
                              * else mean_squared_error */
     double clip_norm;       /* clip the gradients' global norm; 0 = off */
     bool keep_gradients;    /* for clv_trainer_get_gradient(): else dense layers update their weights as
@@ -95,7 +96,8 @@ CLV_API void clv_trainer_destroy(struct clv_trainer **t);
  * clv_trainer_skipped() counts it. CLV_ERR_NONFINITE when that does not end: docs/precision.md. */
 CLV_API CLV_CHECK enum clv_err clv_trainer_step(struct clv_trainer *t, const float *x,
                                                 const int32_t *labels, int n, double *loss);
-/* The same with targets[n][outputs] instead of labels: soft labels, regression, several labels. */
+/* The same with targets[n][outputs] instead of labels: soft labels, regression, several labels; masks where the output
+ * is an image, [n][height][width][classes]. */
 CLV_API CLV_CHECK enum clv_err clv_trainer_step_targets(struct clv_trainer *t, const float *x,
                                                         const float *targets, int n, double *loss);
 /* Forward in evaluation mode: output[n][outputs], any n (done in batches). Waits. */

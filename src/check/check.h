@@ -17,7 +17,7 @@ struct clv_check_ref {
     int n;                                  /* samples */
     const double *in[CLV_MAX_IN];           /* [n][h][w][c] */
     const double *weight[CLV_MAX_WEIGHTS];  /* as node->weights[i].dims */
-    const double *targets;                  /* losses: [n][c of in[0]] */
+    const double *targets;                  /* losses: [n] of the shape of in[0] */
     const double *logits;                   /* losses that took over the softmax or sigmoid before them:
                                              * that node's input (in[0] is its output); else NULL */
     bool training;                          /* dropout is the identity when false */
@@ -42,7 +42,7 @@ enum clv_check_fill {
 
 /* Targets of losses. */
 enum clv_check_targets {
-    CLV_CHECK_ONE_HOT,  /* one class per sample (c = 1: 0 or 1) */
+    CLV_CHECK_ONE_HOT,  /* one class per pixel (c = 1: 0 or 1) */
     CLV_CHECK_SOFT,     /* uniform 0..1, not normalised */
 };
 

@@ -75,7 +75,8 @@ static enum clv_err fill_input(struct clv_check_job *job, struct clv_rng *rng, f
 
 static void fill_targets(struct clv_check_job *job, struct clv_rng *rng, float *t, int classes)
 {
-    for (int s = 0; s < job->n; s++, t += classes) {
+    const struct clv_shape in = job->root->in[0]->shape;
+    for (int s = 0; s < job->n * in.h * in.w; s++, t += classes) {
         for (int i = 0; i < classes && job->c->targets == CLV_CHECK_SOFT; i++)
             t[i] = (float)clv_rng_uniform(rng);
         if (job->c->targets == CLV_CHECK_ONE_HOT && classes > 1)

@@ -32,7 +32,7 @@ enum clv_err clv_reference_init(struct clv_reference *r, const struct clv_graph 
     for (int i = 0; i < g->n_nodes && ok; i++)
         ok = fusion[i].dead || alloc_node(r, g->nodes[i]);
     if (ok && root->op->flags & CLV_OP_LOSS)
-        ok = (r->targets = numbers((int64_t)n * root->in[0]->shape.c)) != NULL;
+        ok = (r->targets = numbers(n * clv_shape_count(root->in[0]->shape))) != NULL;
     else if (ok)
         ok = (r->root_grad = numbers(n * clv_shape_count(root->shape))) != NULL;
     if (ok)

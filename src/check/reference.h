@@ -17,7 +17,7 @@ struct clv_reference {
     double **value;                    /* by node id: [n][h][w][c], owned; NULL for dead nodes */
     double *(*weight)[CLV_MAX_WEIGHTS];/* by node id, owned */
     double *(*state)[CLV_MAX_WEIGHTS]; /* by node id, owned: what forward made of weights that are state */
-    double *targets;                   /* [n][c of the loss's input], owned; NULL without a loss */
+    double *targets;                   /* [n] of the shape of the loss's input, owned; NULL without a loss */
     double *root_grad;                 /* [n][h][w][c] of the root, owned; NULL under a loss (1/n each) */
 };
 

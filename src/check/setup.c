@@ -175,9 +175,9 @@ static bool make_io(struct clv_check_job *job)
     }
     if (!loss)
         return true;
-    const struct clv_shape row = {1, 1, job->root->in[0]->shape.c};
+    const struct clv_shape row = job->root->in[0]->shape;
     e->targets =
-        clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch, 1, 1, row.c, "targets");
+        clv_emit_tensor(e, CLV_MEMORY_ACTIVATION, CLV_F32, job->batch, row.h, row.w, row.c, "targets");
     if (!make_given(add_array(job, "targets", e->targets, job->n, row)))
         return false;
     job->array[job->n_arrays - 1].source = job->reference.targets;

@@ -47,6 +47,7 @@ struct clv_op {
     enum clv_act act;           /* CLV_OP_ACT */
     const char *takes_over;     /* losses: the output activation whose logits they can take; NULL */
     const char *default_loss;   /* output activations: the loss that goes with them; NULL */
+    const char *mask_loss;      /* likewise where the output has more than one pixel; NULL: default_loss */
     /* Sets node->shape and declares weights from node->params and the inputs' shapes. Fails with
      * CLV_ERR_SHAPE, text beginning with the node's name and naming the shapes. */
     enum clv_err (*infer)(struct clv_graph *g, struct clv_node *node);

@@ -8,6 +8,7 @@ const struct clv_op clv_op_sigmoid = {
     .n_in_max = 1,
     .flags = CLV_OP_ACT,
     .default_loss = "binary_crossentropy",
+    .mask_loss = "dice_binary_crossentropy",
     .act = CLV_ACT_SIGMOID,
     .infer = clv_infer_same,
     .cost = clv_cost_elementwise,

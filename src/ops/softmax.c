@@ -60,6 +60,7 @@ const struct clv_op clv_op_softmax = {
     .n_in_max = 1,
     .flags = CLV_OP_ACTIVATION,
     .default_loss = "categorical_crossentropy",
+    .mask_loss = "dice_crossentropy",
     .infer = clv_infer_same,
     .cost = softmax_cost,
     .variants = softmax_variants,

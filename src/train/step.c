@@ -8,6 +8,12 @@
 enum clv_err clv_trainer_one_hot(struct clv_trainer *t, const int32_t *labels, int n, float *targets)
 {
     const int classes = t->outputs;
+    const struct clv_node *output = t->graph->output;
+    if (output->shape.h * output->shape.w > 1)
+        return clv_fail(&t->ctx->err, CLV_ERR_SHAPE,
+                        "%s puts out %dx%dx%d: its targets are masks, not one label for each sample; "
+                        "clv_trainer_step_targets() takes them",
+                        output->name, output->shape.h, output->shape.w, output->shape.c);
     memset(targets, 0, (size_t)n * (size_t)classes * sizeof *targets);
     for (int i = 0; i < n; i++) {
         if (labels[i] < 0 || labels[i] >= CLV_MAX(classes, 2))

@@ -41,6 +41,8 @@ enum { MAX_LOSSES = 64 };
 /* What a network's output asks for when nothing was said. */
 static const char *default_loss(const struct clv_node *output)
 {
+    if (output->op->mask_loss && output->shape.h * output->shape.w > 1)
+        return output->op->mask_loss;
     return output->op->default_loss ? output->op->default_loss : "mean_squared_error";
 }
 
