@@ -14,6 +14,7 @@ struct network {
     const char *name; /* a built-in model, and of the fixture */
     int size;         /* of the images, which have one channel */
     struct clv_variable variables[MAX_VARIABLES];
+    int mask;         /* classes of its pixels, which are the targets; 0: the label is the sample's number, odd or even */
     struct clv_graph *(*make)(const struct rig *r, const struct network *n); /* NULL: the model with the variables */
 };
 
@@ -71,7 +72,7 @@ static void set_weight(const struct rig *r, struct clv_trainer *t, size_t i)
     cr_assert(w);
     if (info.n_dims == 4)
         scale = (float)(4 / sqrt((double)info.dims[0] * info.dims[1] * info.dims[2]));
-    else if (info.name[0] == 'd')
+    else if (!strncmp(info.name, "d/", 2) || !strncmp(info.name, "dense", 5))
         scale = 1;
     make_values(w, info.count, i, scale, strstr(info.name, "gamma") ? 1 : 0);
     ok(r->ctx, clv_trainer_set_weight(t, i, w));
@@ -117,6 +118,20 @@ static json_t *load_fixture(const char *name)
     return fixture;
 }
 
+static float *make_targets(const struct network *n)
+{
+    const int classes = n->mask ? n->mask : 2, size = n->mask ? n->size : 1;
+    float *t = calloc((size_t)(BATCH * size * size * classes), sizeof *t);
+    cr_assert(t);
+    for (int s = 0; s < BATCH; s++)
+        for (int y = 0; y < size; y++)
+            for (int x = 0; x < size; x++) {
+                const int class = n->mask ? (s * 5 + y / 4 * 3 + x / 5 * 7) % 11 % classes : s % 2;
+                t[((s * size + y) * size + x) * classes + class] = 1;
+            }
+    return t;
+}
+
 static void expect_step(const struct network *n)
 {
     struct rig r = rig_open(NULL);
@@ -130,16 +145,19 @@ static void expect_step(const struct network *n)
         set_weight(&r, t, i);
     const size_t count = (size_t)(BATCH * n->size * n->size);
     float *x = malloc(count * sizeof *x);
-    const int32_t labels[BATCH] = {0, 1, 0, 1};
+    float *targets = make_targets(n);
     double loss = NAN;
     cr_assert(x);
     make_values(x, count, 1000, 1, 0);
-    ok(r.ctx, clv_trainer_step(t, x, labels, BATCH, &loss));
+    ok(r.ctx, clv_trainer_step_targets(t, x, targets, BATCH, &loss));
     const double want = json_number_value(json_object_get(fixture, "loss"));
     cr_expect(fabs(loss / want - 1) < 1e-5, "loss %.8g, PyTorch %.8g", loss, want);
     for (size_t i = 0; i < json_array_size(gradients); i++)
         expect_gradient(&r, t, i, json_array_get(gradients, i));
+    if (n->mask)
+        cr_expect_eq(clv_trainer_step(t, x, (const int32_t[BATCH]){0}, BATCH, NULL), CLV_ERR_SHAPE);
     free(x);
+    free(targets);
     json_decref(fixture);
     clv_trainer_destroy(&t);
     clv_graph_destroy(&g);
@@ -157,5 +175,13 @@ Test(resnet, densenet121)
                                   {{"height", 64}, {"width", 64}, {"channels", 1}, {"classes", 2}, {"stem", 8},
                                    {"growth", 4}, {"bottleneck", 12}, {"layers1", 2}, {"layers2", 2}, {"layers3", 2},
                                    {"layers4", 2}, {"half1", 8}, {"half2", 8}, {"half3", 8}},
-                                  NULL});
+                                  .mask = 0});
+}
+
+Test(resnet, unet_small)
+{
+    expect_step(&(struct network){"unet-small", 32,
+                                  {{"height", 32}, {"width", 32}, {"channels", 1}, {"classes", 3}, {"filters1", 4},
+                                   {"filters2", 4}, {"filters3", 8}, {"filters4", 8}, {"filters5", 12}},
+                                  .mask = 3});
 }

@@ -88,7 +88,36 @@ class DenseNet(Net):
         return F.cross_entropy(self.dense(x.mean((2, 3)), "d", 2), torch.arange(BATCH) % 2)
 
 
-NETS = {"resnet": ResNet, "densenet121": DenseNet}
+class UNet(Net):
+    """unet-small; masks of three classes, Dice and cross-entropy."""
+    SIZE, FILTERS, CLASSES = 32, (4, 4, 8, 8, 12), 3
+
+    def level(self, x, name, filters):
+        return self.conv_norm(self.conv_norm(x, name + "1", filters, 3, 1), name + "2", filters, 3, 1)
+
+    def up(self, x, name, filters):
+        w = self.parameter(name + "/kernel", (2, 2, filters, x.shape[1]), 2 / np.sqrt(filters))
+        return F.conv_transpose2d(x, w.permute(3, 2, 0, 1), self.parameter(name + "/bias", (filters,), 0.5), stride=2)
+
+    def mask(self):
+        s, y, x = np.ogrid[:BATCH, : self.SIZE, : self.SIZE]
+        return torch.tensor((s * 5 + y // 4 * 3 + x // 5 * 7) % 11 % self.CLASSES)
+
+    def loss(self, x):
+        beside = []
+        for i, filters in enumerate(self.FILTERS):
+            x = self.level(F.max_pool2d(x, 2) if i else x, f"down{i}", filters)
+            beside.append(x)
+        for i in (3, 2, 1, 0):
+            x = torch.cat([beside[i], self.up(x, f"up{i}", self.FILTERS[i])], 1)
+            x = self.level(x, f"up{i}l", self.FILTERS[i])
+        x = self.conv(x, "last", self.CLASSES, 1, 1) + self.parameter("last/bias", (self.CLASSES,), 0.5).view(-1, 1, 1)
+        p, t = F.softmax(x, 1), F.one_hot(self.mask(), self.CLASSES).permute(0, 3, 1, 2)
+        dice = (2 * (p * t).sum((2, 3)) + 1) / (p.sum((2, 3)) + t.sum((2, 3)) + 1)
+        return F.cross_entropy(x, self.mask()) + 1 - dice.mean()
+
+
+NETS = {"resnet": ResNet, "densenet121": DenseNet, "unet-small": UNet}
 
 
 def write(name, out):

@@ -73,12 +73,14 @@ Test(load, builtin_models)
         {"resnet50", {224, 224, 3}, 1000, 25557032, "dense_1_softmax"},
         {"vgg16", {224, 224, 3}, 1000, 138357544, "dense_3_softmax"},
         {"densenet121", {224, 224, 3}, 1000, 7978856, "dense_1_softmax"},
+        {"unet-small", {128, 128, 3}, 2, 1942594, "conv2d_1_softmax"},
     };
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
         cr_assert_str_eq(clv_model_builtin(i), models[i].name);
         struct clv_graph *g = load(models[i].name);
         expect_shape(g->input, models[i].input[0], models[i].input[1], models[i].input[2]);
-        expect_shape(g->output, 1, 1, models[i].classes);
+        const bool mask = !strcmp(models[i].name, "unet-small");
+        expect_shape(g->output, mask ? 128 : 1, mask ? 128 : 1, models[i].classes);
         cr_expect_str_eq(clv_node_name(g->output), models[i].last);
         cr_expect_eq(clv_graph_parameters(g), models[i].parameters, "%s: %llu", models[i].name,
                      (unsigned long long)clv_graph_parameters(g));
@@ -96,7 +98,8 @@ Test(load, builtin_models_have_four_variables)
         cr_assert_eq(clv_model_load(ctx, clv_model_builtin(i), v, 4, &g), CLV_OK, "%s",
                      clv_error_text(ctx));
         expect_shape(g->input, 48, 64, 2);
-        expect_shape(g->output, 1, 1, 7);
+        const bool mask = !strcmp(clv_model_builtin(i), "unet-small");
+        expect_shape(g->output, mask ? 48 : 1, mask ? 64 : 1, 7);
         clv_graph_destroy(&g);
     }
 }
@@ -123,7 +126,7 @@ Test(load, own_models_come_first)
     free(write_model("bad.model", bad, strlen(bad)));
     expect_fault("mine", CLV_ERR_MODEL,
                  "mine: no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small");
     setenv("CLAVICLE_MODEL_DIR", dir, 1);
     static const char *const names[] = {"mine", "mlp"};
     for (size_t i = 0; i < 2; i++) {
@@ -160,8 +163,8 @@ Test(load, paths)
                  "cannot read ./no-such-file: No such file or directory");
     expect_fault("lenett", CLV_ERR_MODEL,
                  "lenett: no built-in model and no file has this name; did you mean lenet?; the "
-                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121");
+                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small");
     expect_fault("", CLV_ERR_MODEL,
                  ": no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small");
 }
