@@ -206,6 +206,15 @@ bool clv_file_exists(const char *path)
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+void clv_file_stamp(const char *path, char text[CLV_FILE_STAMP])
+{
+    struct stat st;
+    *text = '\0';
+    if (!stat(path, &st) && S_ISREG(st.st_mode))
+        snprintf(text, CLV_FILE_STAMP, "%jd.%ju.%jd.%ld.%jd.%ld", (intmax_t)st.st_size, (uintmax_t)st.st_ino,
+                 (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
 bool clv_dir_exists(const char *path)
 {
     struct stat st;

@@ -22,6 +22,10 @@ CLV_CHECK enum clv_err clv_file_write(const char *path, const void *data, size_t
                                       struct clv_error *err);
 
 bool clv_file_exists(const char *path);
+/* A word that is another one as soon as a file was written to or replaced, as far as the file system knows (its size,
+ * number and times); "" where there is no such file. CLV_FILE_STAMP: bytes of text. */
+enum { CLV_FILE_STAMP = 128 };
+void clv_file_stamp(const char *path, char text[CLV_FILE_STAMP]);
 bool clv_dir_exists(const char *path);
 CLV_CHECK enum clv_err clv_mkdirs(const char *path, struct clv_error *err);
 /* malloc'ed "a/b". */

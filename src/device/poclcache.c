@@ -14,7 +14,16 @@ struct guard {
     const struct clv_context *ctx;
     char *dir;  /* PoCL's folder */
     char *seal; /* the file of sums */
-    char *sums; /* its text, "<64 hex digits>  <path below dir>\n" a line; "" if there is none */
+    char *sums; /* its text, "started ID\n", then "<64 hex digits>  <path below dir>\t<stamp>\n" a line; "" if there
+                 * is none */
+    const char *at; /* in sums, behind the line that was found last: the next file's is likely to follow */
+    char *started;  /* what tells this start of the machine from others; "" = not known */
+    bool trusted;   /* the seal is from this start: stamps say whether a file is as it was */
+};
+
+struct line {
+    const char *sum; /* 64 digits, NULL = none was written down */
+    bool same;       /* the stamp is the file's, and the seal trusted */
 };
 
 static bool ends_with(const char *s, const char *end)
@@ -48,14 +57,31 @@ static bool looks_whole(const char *path, const unsigned char *p, size_t n)
     return n > 4 && !memcmp(p, "BC\xC0\xDE", 4);
 }
 
-/* The sum written down for a path, NULL if none was. */
-static const char *sealed_sum(const struct guard *g, const char *path)
+static const char *find_between(const char *path, const char *from, const char *end)
 {
     const size_t len = strlen(path);
-    for (const char *p = g->sums; (p = strstr(p, path)); p += len)
-        if (p - g->sums >= 66 && !memcmp(p - 2, "  ", 2) && p[len] == '\n')
-            return p - 66;
+    for (const char *p = from; (p = strstr(p, path)) && p < end; p += len)
+        if (p - from >= 66 && !memcmp(p - 2, "  ", 2) && p[len] == '\t')
+            return p;
     return NULL;
+}
+
+/* What the seal says of a file. */
+static struct line sealed(struct guard *g, const char *path, const char *full)
+{
+    const char *end = g->sums + strlen(g->sums), *p = find_between(path, g->at, end);
+    char stamp[CLV_FILE_STAMP];
+    if (!p)
+        p = find_between(path, g->sums, end);
+    if (!p)
+        return (struct line){0};
+    const char *text = p + strlen(path) + 1, *eol = strchr(text, '\n');
+    if (!eol)
+        return (struct line){0};
+    g->at = eol + 1;
+    clv_file_stamp(full, stamp);
+    const size_t n = strlen(stamp);
+    return (struct line){p - 66, g->trusted && n && n == (size_t)(eol - text) && !memcmp(text, stamp, n)};
 }
 
 static void remove_tree(const char *path, int depth)
@@ -94,42 +120,47 @@ static void remove_program(const struct guard *g, const char *path)
             g->dir, path);
 }
 
-typedef void visit_fn(const struct guard *g, const char *path, struct clv_str *sums);
+typedef void visit_fn(struct guard *g, const char *path, struct clv_str *sums);
 
-static void check_file(const struct guard *g, const char *path, struct clv_str *sums)
+static void check_file(struct guard *g, const char *path, struct clv_str *sums)
 {
     unsigned char *data = NULL;
     size_t n = 0;
     char *full = clv_path_join(g->dir, path), hex[65];
     (void)sums;
+    const struct line line = full ? sealed(g, path, full) : (struct line){0};
     /* A file that has gone belonged to a program that was just removed. */
-    if (full && clv_file_exists(full) && !clv_file_read(full, &data, &n, NULL)) {
+    if (full && !line.same && clv_file_exists(full) && !clv_file_read(full, &data, &n, NULL)) {
         const struct clv_digest digest = clv_sha256(data, n);
-        const char *sum = sealed_sum(g, path);
         clv_digest_hex(&digest, hex);
-        if (sum ? memcmp(sum, hex, 64) != 0 : !looks_whole(path, data, n))
+        if (line.sum ? memcmp(line.sum, hex, 64) != 0 : !looks_whole(path, data, n))
             remove_program(g, path);
     }
     free(data);
     free(full);
 }
 
-static void sum_file(const struct guard *g, const char *path, struct clv_str *sums)
+static void sum_file(struct guard *g, const char *path, struct clv_str *sums)
 {
     unsigned char *data = NULL;
     size_t n = 0;
-    char *full = clv_path_join(g->dir, path), hex[65];
-    if (full && !clv_file_read(full, &data, &n, NULL)) {
+    char *full = clv_path_join(g->dir, path), hex[65], stamp[CLV_FILE_STAMP];
+    const struct line line = full ? sealed(g, path, full) : (struct line){0};
+    if (full)
+        clv_file_stamp(full, stamp); /* before it is read: what is written meanwhile is seen as a change */
+    if (line.same) {
+        clv_str_addf(sums, "%.64s  %s\t%s\n", line.sum, path, stamp);
+    } else if (full && !clv_file_read(full, &data, &n, NULL)) {
         const struct clv_digest digest = clv_sha256(data, n);
         clv_digest_hex(&digest, hex);
-        clv_str_addf(sums, "%s  %s\n", hex, path);
+        clv_str_addf(sums, "%s  %s\t%s\n", hex, path, stamp);
     }
     free(data);
     free(full);
 }
 
 /* Calls visit for every compiled file below dir/path ("" at the top). */
-static void walk(const struct guard *g, const char *path, int depth, visit_fn *visit,
+static void walk(struct guard *g, const char *path, int depth, visit_fn *visit,
                  struct clv_str *sums)
 {
     char **names = NULL;
@@ -158,6 +189,24 @@ static void finish(struct guard *g)
     free(g->dir);
     free(g->seal);
     free(g->sums);
+    free(g->started);
+}
+
+/* Linux: random, and another one after each start. */
+static char *read_start(void)
+{
+    unsigned char *text = NULL;
+    size_t n = 0;
+    if (clv_file_read("/proc/sys/kernel/random/boot_id", &text, &n, NULL))
+        return clv_strdupf("%s", "");
+    text[strcspn((char *)text, "\n")] = '\0';
+    return (char *)text;
+}
+
+static bool begins_with_start(const struct guard *g)
+{
+    const size_t n = strlen(g->started);
+    return n && !strncmp(g->sums, "started ", 8) && !strncmp(g->sums + 8, g->started, n) && g->sums[8 + n] == '\n';
 }
 
 /* False when out of memory. */
@@ -167,12 +216,15 @@ static bool init(struct guard *g, const struct clv_context *ctx, const char *cac
     size_t n = 0;
     *g = (struct guard){.ctx = ctx,
                         .dir = clv_path_join(cache_dir, "pocl"),
-                        .seal = clv_path_join(cache_dir, "pocl.sums")};
+                        .seal = clv_path_join(cache_dir, "pocl.sums"),
+                        .started = read_start()};
     if (g->seal && clv_file_exists(g->seal) && !clv_file_read(g->seal, &text, &n, NULL))
         g->sums = (char *)text; /* the reader ends it with a NUL */
     else
         g->sums = clv_strdupf("%s", "");
-    if (g->dir && g->seal && g->sums)
+    g->at = g->sums;
+    g->trusted = g->sums && g->started && begins_with_start(g);
+    if (g->dir && g->seal && g->sums && g->started)
         return true;
     finish(g);
     return false;
@@ -195,6 +247,7 @@ void clv_poclcache_seal(const struct clv_context *ctx, const char *cache_dir)
     if (!used || !init(&g, ctx, cache_dir))
         return;
     if (!strcmp(used, g.dir)) {
+        clv_str_addf(&sums, "started %s\n", g.started);
         walk(&g, "", 0, sum_file, &sums);
         if (sums.text && !sums.failed && strcmp(sums.text, g.sums) &&
             clv_file_write(g.seal, sums.text, sums.len, NULL))

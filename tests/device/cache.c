@@ -1,5 +1,6 @@
 #define _XOPEN_SOURCE 700 /* nftw, in tmp.h */
 /* The disk cache: the files alone, then through programs of the default device. */
+#include "base/str.h"
 #include "base/tmp.h"
 #include "device/cachefile.h"
 #include "device/poclcache.h"
@@ -322,6 +323,57 @@ Test(cache, damaged_files_of_pocl_are_compiled_again)
     cr_expect_eq(run_apart(dir), 0);
     free(pocl);
     free(sums);
+    tmp_remove(dir);
+}
+
+/* The seal with each file's stamp as it is now and its sum as it was: as though no file had been touched. */
+static void restamp(const char *sums, const char *pocl, const char *started)
+{
+    unsigned char *text = NULL;
+    size_t n = 0;
+    cr_assert_eq(clv_file_read(sums, &text, &n, NULL), CLV_OK);
+    struct clv_str out = {0};
+    char *line = strtok((char *)text, "\n");
+    cr_assert(line && !strncmp(line, "started ", 8), "%s", line);
+    clv_str_addf(&out, "started %s\n", started ? started : line + 8);
+    while ((line = strtok(NULL, "\n"))) {
+        char stamp[CLV_FILE_STAMP], *tab = strchr(line, '\t');
+        cr_assert(tab);
+        *tab = '\0';
+        char *path = clv_path_join(pocl, line + 66);
+        clv_file_stamp(path, stamp);
+        cr_assert(*stamp, "%s", path);
+        clv_str_addf(&out, "%s\t%s\n", line, stamp);
+        free(path);
+    }
+    cr_assert_eq(clv_file_write(sums, out.text, out.len, NULL), CLV_OK);
+    clv_str_finish(&out);
+    free(text);
+}
+
+Test(cache, what_stands_as_sealed_is_read_again_after_a_start_of_the_machine)
+{
+    char dir[64];
+    tmp_dir(dir);
+    char *pocl = clv_path_join(dir, "pocl"), *sums = clv_path_join(dir, "pocl.sums");
+    const int first = run_apart(dir);
+    if (WIFEXITED(first) && WEXITSTATUS(first) == OTHER_PLATFORM)
+        cr_skip_test("the default device is not PoCL's");
+    cr_assert_eq(first, 0);
+    if (clv_file_exists("/proc/sys/kernel/random/boot_id")) {
+        cr_assert_geq(damage(pocl, 2), 2);
+        restamp(sums, pocl, NULL);
+        cr_expect_neq(run_apart(dir), 0, "files that nobody touched are read");
+    }
+    tmp_remove(dir);
+    tmp_dir(dir);
+    free(pocl), free(sums);
+    pocl = clv_path_join(dir, "pocl"), sums = clv_path_join(dir, "pocl.sums");
+    cr_assert_eq(run_apart(dir), 0);
+    cr_assert_geq(damage(pocl, 2), 2);
+    restamp(sums, pocl, "another time");
+    cr_expect_eq(run_apart(dir), 0);
+    free(pocl), free(sums);
     tmp_remove(dir);
 }
 
