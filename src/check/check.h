@@ -96,6 +96,7 @@ const struct clv_check *clv_check_find(const char *op); /* NULL if there is none
 struct clv_check_options {
     uint64_t seed;          /* 0 = 1 */
     const char *only;       /* a sweep's variant; NULL = all */
+    const char *without;    /* a variant that a sweep leaves out; NULL = none */
     bool forward_only;
     bool once;              /* one run that overwrites gradients: no repeat, no adding (interpreters) */
     int winograd, matrix_parts; /* as struct clv_emit has them; the variant "matrix" takes 2 for 0 */

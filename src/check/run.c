@@ -139,6 +139,13 @@ static bool selected(const struct clv_check_case *c, unsigned flags)
     return flags ? c->flags & flags : !(c->flags & CLV_CHECK_BENCH);
 }
 
+static bool wanted(const char *variant, const struct clv_check_options *o)
+{
+    if (o->without && variant && !strcmp(variant, o->without))
+        return false;
+    return !o->only || (variant && !strcmp(variant, o->only));
+}
+
 enum clv_err clv_check_sweep(struct clv_device *dev, const struct clv_check *check, unsigned flags,
                              const struct clv_check_options *options,
                              void (*report)(void *priv, const struct clv_check_case *c,
@@ -161,7 +168,7 @@ enum clv_err clv_check_sweep(struct clv_device *dev, const struct clv_check *che
         /* Views have no variants and are seen through their neighbours. */
         const struct clv_variant *v = op->variants ? op->variants : chosen;
         do {
-            if (o.only && (!v->name || strcmp(v->name, o.only)))
+            if (!wanted(v->name, &o))
                 continue;
             e = clv_check_run(dev, check, c, v->name, &o, &result);
             if (!e)

@@ -11,9 +11,13 @@ TUNE_KEYS = ['problem', 'problems', 'what', 'choice', 'default', 'seconds', 'def
 
 
 def cache(tmp, name='cache'):
-    """A cache folder of our own, but the driver's compiled kernels from the one that all tests share."""
-    return {'CLAVICLE_CACHE_DIR': '%s/%s' % (tmp, name),
-            'POCL_CACHE_DIR': os.path.join(os.path.abspath(BUILD), 'cli-cache', 'pocl')}
+    """A cache folder of our own, but compiled kernels from the one that all tests of the command share."""
+    shared = os.path.join(os.path.abspath(BUILD), 'cli-cache')
+    os.makedirs(shared + '/programs', exist_ok=True)
+    os.makedirs('%s/%s' % (tmp, name), exist_ok=True)
+    if not os.path.lexists('%s/%s/programs' % (tmp, name)):
+        os.symlink(shared + '/programs', '%s/%s/programs' % (tmp, name))
+    return {'CLAVICLE_CACHE_DIR': '%s/%s' % (tmp, name), 'POCL_CACHE_DIR': shared + '/pocl'}
 
 
 def lines(env):

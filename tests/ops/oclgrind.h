@@ -16,8 +16,8 @@ static inline void oclgrind_log_open(const char *name)
     const char *folder = getenv("CLAVICLE_TEST_OCLGRIND");
     if (!folder)
         return;
-    const char *caps = getenv("CLAVICLE_TEST_CAPS"); /* runs side by side */
-    char *path = clv_strdupf("%s/oclgrind_%s%s.log", folder, caps ? caps : "", name);
+    const char *caps = getenv("CLAVICLE_TEST_CAPS"), *only = getenv("CLAVICLE_TEST_VARIANT"); /* runs side by side */
+    char *path = clv_strdupf("%s/oclgrind_%s%s%s.log", folder, caps ? caps : "", only ? only : "", name);
     cr_assert(path);
     (void)remove(path);
     setenv("OCLGRIND_LOG", path, 1);

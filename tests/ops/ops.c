@@ -4,6 +4,7 @@
  * them CLAVICLE_TEST_CASE, CLAVICLE_TEST_VARIANT, CLAVICLE_TEST_SEED   to repeat one failure (a variant alone:
  * all its cases):
  *       CLAVICLE_TEST_CASE=odd CLAVICLE_TEST_SEED=7 test_ops --filter ops/maxpool2d
+ *   CLAVICLE_TEST_WITHOUT   a variant that is left out
  *   CLAVICLE_TEST_WINOGRAD  2 or 4: the winograd schedule's tile, where it would choose itself
  *   CLAVICLE_TEST_MATRIX    1 or 2: products on the matrix unit that the caps name, of operands in so many
  * parts
@@ -74,7 +75,7 @@ static void run_one(struct clv_device *dev, const struct clv_check *check, const
 
 static unsigned case_flags(const struct clv_check *check, const char *cases)
 {
-    if (!cases)
+    if (!cases || !*cases)
         return 0;
     for (size_t i = 0; i < check->n_cases && !strcmp(cases, "tiny"); i++)
         if (check->cases[i].flags & CLV_CHECK_TINY)
@@ -96,6 +97,7 @@ static void check_op(const struct clv_check *check)
     if (getenv("CLAVICLE_TEST_MATRIX"))
         options.matrix_parts = atoi(getenv("CLAVICLE_TEST_MATRIX"));
     options.only = getenv("CLAVICLE_TEST_VARIANT");
+    options.without = getenv("CLAVICLE_TEST_WITHOUT");
     const char *store = getenv("CLAVICLE_TEST_STORE");
     if (store)
         options.activation = !strcmp(store, "f16") ? CLV_F16 : CLV_BF16;
