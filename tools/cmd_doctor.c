@@ -119,21 +119,8 @@ static void cannot_run(struct doctor_device *d, const char *text, enum clv_err e
     snprintf(d->reason, sizeof d->reason, "%s", text);
 }
 
-static void examine(struct clv_context *ctx, const struct options *o, struct clv_device *dev, struct doctor_device *d)
-{
-    struct clv_doctor_params params = o->params;
-    params.on_row = take_row;
-    params.priv = d;
-    params.on_case = isatty(2) ? draw_progress : NULL;
-    const enum clv_err err = clv_doctor_run(dev, &params, &d->summary);
-    if (params.on_case)
-        fputs("\r\033[K", stderr);
-    if (err)
-        cannot_run(d, clv_error_text(ctx), err);
-}
-
-/* The same in a process of its own. */
-static void examine_apart(const struct options *o, const char *select, struct doctor_device *d)
+/* In a process of its own: a driver may crash or hang. */
+static void examine(const struct options *o, const char *select, struct doctor_device *d)
 {
     const char *argv[16] = {"clavicle", "doctor", "--child", "--device", select};
     size_t n = 5;
@@ -209,7 +196,7 @@ static int run_listed(const struct options *o, const struct clv_device_info *inf
         d->status = info->device < 0 ? "skipped" : "unusable";
         snprintf(d->reason, sizeof d->reason, "%s", info->unusable);
     } else {
-        examine_apart(o, select, d);
+        examine(o, select, d);
     }
     finish_device(o, d, all);
     say(d);
@@ -248,11 +235,14 @@ static int run_selected(struct clv_context *ctx, const struct options *o, json_t
     const enum clv_err err = clv_device_open(ctx, &o->common.device, &dev);
     if (err)
         return cli_failed(ctx, err);
+    const struct clv_device_info *info = clv_device_get_info(dev);
+    char select[32];
+    snprintf(select, sizeof select, "%d:%d", info->platform, info->device);
     struct doctor_device *d = malloc(sizeof *d);
     int code = EXIT_INTERNAL;
     if (d) {
-        begin_device(o, d, clv_device_get_info(dev));
-        examine(ctx, o, dev, d);
+        begin_device(o, d, info);
+        examine(o, select, d);
         finish_device(o, d, all);
         say(d);
         code = d->code;

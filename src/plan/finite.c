@@ -14,7 +14,7 @@ enum {
     GPU_GROUP = 256,
 };
 
-static enum clv_err append(struct clv_plan *p, const char *what, const struct clv_tensor *t)
+static enum clv_err append(struct clv_plan *p, const char *what, const struct clv_tensor *t, bool gradient)
 {
     if (p->n_checks == p->cap_checks) {
         const int cap = p->cap_checks ? 2 * p->cap_checks : 64;
@@ -24,7 +24,7 @@ static enum clv_err append(struct clv_plan *p, const char *what, const struct cl
         p->checks = bigger;
         p->cap_checks = cap;
     }
-    p->checks[p->n_checks++] = (struct clv_finite_check){what, t};
+    p->checks[p->n_checks++] = (struct clv_finite_check){what, t, gradient};
     p->flags->c = p->flags->pitch = p->n_checks;
     return CLV_OK;
 }
@@ -58,12 +58,12 @@ enum clv_err clv_emit_finite(struct clv_emit *e, const struct clv_emit_info *inf
 }
 
 static enum clv_err emit_check(struct clv_plan *p, struct clv_emit *e, const struct clv_emit_info *info,
-                               struct clv_tensor *t, const char *what)
+                               struct clv_tensor *t, const char *what, bool gradient)
 {
     enum { LARGEST = 0x7f7fffff }; /* finite number's bits */
     if (!what)
         return clv_fail_nomem(e->err, "the plan's checks");
-    CLV_TRY(append(p, what, t));
+    CLV_TRY(append(p, what, t, gradient));
     return clv_emit_finite(e, info, t, &(struct clv_finite_flag){p->flags, p->n_checks - 1, LARGEST});
 }
 
@@ -75,8 +75,9 @@ static bool same_memory(struct clv_tensor *a, struct clv_tensor *b)
 
 /* What t is to somebody who knows the model; NULL for scratch and what else is nobody's business. */
 static const char *describe(struct clv_plan *p, struct clv_emit *e, const struct clv_step *s,
-                            struct clv_tensor *t)
+                            struct clv_tensor *t, bool *gradient)
 {
+    *gradient = true;
     for (int i = 0; i < p->graph->n_nodes; i++) {
         const struct clv_node *node = p->graph->nodes[i];
         struct clv_node_tensors *n = &p->node[i];
@@ -86,8 +87,10 @@ static const char *describe(struct clv_plan *p, struct clv_emit *e, const struct
         if (same_memory(n->grad, t))
             return clv_emit_options(e, "the gradient of %s's output, in %s's backward pass,", node->name,
                                     s->node->name);
-        if (same_memory(n->out, t))
+        if (same_memory(n->out, t)) {
+            *gradient = false;
             return clv_emit_options(e, "the output of %s, in the forward pass,", node->name);
+        }
     }
     return NULL;
 }
@@ -108,13 +111,14 @@ static void check_written(void *priv, struct clv_tensor *t, enum clv_arg_kind ki
     for (int i = b->first; i < b->p->n_checks; i++)
         if (b->p->checks[i].tensor == t)
             return;
-    const char *what = describe(b->p, b->e, b->step, t);
+    bool gradient;
+    const char *what = describe(b->p, b->e, b->step, t, &gradient);
     const struct clv_emit_info info = {.node = b->step->node,
                                        .pass = b->step->pass,
                                        .what = "finite?",
                                        .bytes = (double)clv_tensor_bytes(t)};
     if (what)
-        b->err = emit_check(b->p, b->e, &info, t, what);
+        b->err = emit_check(b->p, b->e, &info, t, what, gradient);
 }
 
 enum clv_err clv_finite_after(struct clv_plan *p, struct clv_emit *e, int first)
@@ -135,7 +139,7 @@ enum clv_err clv_finite_input(struct clv_plan *p, struct clv_emit *e)
     struct clv_tensor *t = p->node[node->id].out;
     const struct clv_emit_info info = {
         .node = node, .what = "finite?", .bytes = (double)clv_tensor_bytes(t)};
-    return p->flags ? emit_check(p, e, &info, t, "the network's input") : CLV_OK;
+    return p->flags ? emit_check(p, e, &info, t, "the network's input", false) : CLV_OK;
 }
 
 enum clv_err clv_finite_weights(struct clv_plan *p, struct clv_emit *e, const char *when)
@@ -145,16 +149,23 @@ enum clv_err clv_finite_weights(struct clv_plan *p, struct clv_emit *e, const ch
         const struct clv_emit_info info = {
             .node = param->node, .what = "finite?", .bytes = (double)clv_tensor_bytes(&param->value)};
         CLV_TRY(emit_check(p, e, &info, &param->value,
-                           clv_emit_options(e, "the weight %s, %s,", param->name, when)));
+                           clv_emit_options(e, "the weight %s, %s,", param->name, when), false));
     }
     return CLV_OK;
+}
+
+/* A gradient that is none because of the loss scale: the step changed nothing, and the scale can still fall. */
+static bool will_be_mended(const struct clv_scaler *s)
+{
+    return s && s->growth && s->in_a_row && s->scale >= CLV_SCALER_FLOOR;
 }
 
 enum clv_err clv_plan_check(struct clv_plan *p, int slot, uint64_t step)
 {
     const uint32_t *flags = p->ring[slot].flags;
+    const bool mended = will_be_mended(clv_plan_scaler(p, slot));
     for (int i = 0; flags && i < p->n_checks; i++)
-        if (flags[i])
+        if (flags[i] && !(p->checks[i].gradient && mended))
             return clv_fail(clv_device_error(p->dev), CLV_ERR_NONFINITE,
                             "step %llu: %s is the first that holds a number that is not finite",
                             (unsigned long long)step, p->checks[i].what);

@@ -29,7 +29,7 @@ struct clv_ring_entry {
 };
 
 /* One check of a tensor: what to say when its flag is set. */
-struct clv_finite_check { const char *what; const struct clv_tensor *tensor; };
+struct clv_finite_check { const char *what; const struct clv_tensor *tensor; bool gradient; };
 
 struct clv_plan {
     struct clv_device *dev;

@@ -95,7 +95,8 @@ CLV_CHECK enum clv_err clv_plan_wait(struct clv_plan *p, int slot, const float *
 const struct clv_scaler *clv_plan_scaler(const struct clv_plan *p, int slot);
 
 /* After clv_plan_wait() on a plan with check_finite: CLV_ERR_NONFINITE names `step` and what first held a number
- * that is not finite, in the order of execution: input, weight, output or gradient, and of which node. */
+ * that is not finite, in the order of execution: input, weight, output or gradient, and of which node. Gradients of a
+ * step that was skipped are passed over while a loss scale that adapts can still be halved. */
 CLV_CHECK enum clv_err clv_plan_check(struct clv_plan *p, int slot, uint64_t step);
 
 /* Waits for everything in flight and drops its results: the way out after an error. */

@@ -62,9 +62,10 @@ def lost(tmp):
     for trouble, options, word in (('CLV_CLI_CRASH', [], 'signal'), ('CLV_CLI_HANG', ['--silence', 5], 'no sign of life')):
         env = dict(faulty(), **{trouble: 'softmax_bwd'})
         r = fails(6, 'doctor', '--group', 'softmax', '--json', *options, env=env, says=('softmax', word))
-        for d in r.json()['devices']:
-            if d['status'] in ('skipped', 'unusable'):
-                continue
+        checked = [d for d in r.json()['devices'] if d['status'] not in ('skipped', 'unusable')]
+        named = fails(6, 'doctor', '--group', 'softmax', '--json', '--device', checked[0]['index'], *options, env=env,
+                      says=('softmax', word))
+        for d in checked + named.json()['devices']:
             assert d['status'] == 'failed' and d['failed'] == 1 and word in d['reason'], d
             assert d['problems'][-1]['group'] == 'process' and 'softmax' in d['problems'][-1]['case'], d
 
