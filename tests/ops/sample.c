@@ -212,7 +212,7 @@ Test(sample, erased_and_mixed)
 {
     oclgrind_log_open("sample_erased");
     const struct clv_normalise norm = {{0.4f, 0.5f, 0.6f, 0}, {0.2f, 0.3f, 0.25f, 1}};
-    const struct clv_mix mixes[] = {{1, {0, 0, 0, 0}}, {0.3f, {0, 0, 20, 16}}, {0, {3, 5, 17, 16}}};
+    const struct clv_mix mixes[] = {{0.3f, {0, 0, 20, 16}}, {0, {3, 5, 17, 16}}};
     const struct clv_sample_record r[N] = {
         {.width = 50, .height = 40, .channels = 1, .value_bytes = 1, .m = {2.5f, 0, 0, 0, 2.5f, 0}, .taps = {3, 3},
          .contrast = 1, .max = 255, .erase = {2, 3, 9, 16}, .erase_value = {1, -2, 3}},

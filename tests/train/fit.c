@@ -80,13 +80,13 @@ Test(fit, learns_and_reports)
 }
 
 /* Cancelled in the middle of an epoch and resumed by another trainer = never interrupted. */
-static void resume(struct clv_trainer_params params)
+static void resume(struct clv_trainer_params params, const char *sampler)
 {
     struct setting a = begin_as(params), b = begin_as(params), c = begin_as(params);
     struct watch wa = {.t = a.t}, wb = {.t = b.t, .cancel_at = 10}, wc = {.t = c.t};
     const struct clv_batch_source src = {.x = a.x, .labels = a.labels, .n = N};
     snprintf(wb.path, sizeof wb.path, "%s/fit-resume-%d.safetensors", getenv("CLAVICLE_TEST_BUILD"), (int)getpid());
-    struct clv_fit_params p = {.epochs = 4, .schedule = "cosine warmup=5", .on_event = on_event,
+    struct clv_fit_params p = {.epochs = 4, .schedule = "cosine warmup=5", .sampler = sampler, .on_event = on_event,
                                .on_checkpoint = on_checkpoint, .priv = &wa};
     ok(a.r.ctx, clv_trainer_fit(a.t, &src, &src, &p));
     p.priv = &wb;
@@ -108,20 +108,20 @@ static void resume(struct clv_trainer_params params)
 
 Test(fit, resumed_is_uninterrupted_bit_for_bit)
 {
-    resume((struct clv_trainer_params){.optimizer = "adam"});
+    resume((struct clv_trainer_params){.optimizer = "adam"}, NULL);
 }
 
 /* With steps that are skipped before and behind the interruption, while others are in flight. */
 Test(fit, resumed_with_a_loss_scale_is_uninterrupted_bit_for_bit)
 {
     resume((struct clv_trainer_params){
-        .optimizer = "adam", .precision = CLV_PRECISION_MIXED_FP16, .loss_scale = 0x1p22, .loss_scale_steps = 3});
+        .optimizer = "adam", .precision = CLV_PRECISION_MIXED_FP16, .loss_scale = 0x1p22, .loss_scale_steps = 3}, NULL);
 }
 
-/* Mixed batches, whose weights depend on nothing that is in flight; one of both a batch. */
+/* Mixed batches, whose weights depend on nothing that is in flight; one of both a batch; samples are drawn. */
 Test(fit, resumed_with_mixed_batches_is_uninterrupted_bit_for_bit)
 {
-    resume((struct clv_trainer_params){.optimizer = "adam", .pipeline.augment = "mixup=0.4 cutmix=1"});
+    resume((struct clv_trainer_params){.optimizer = "adam", .pipeline.augment = "mixup=0.4 cutmix=1"}, "balanced");
 }
 
 struct feed { const struct setting *s; size_t at; int rewinds; };
@@ -260,6 +260,10 @@ Test(fit, wrong_arguments_are_named)
     cr_expect_eq(clv_trainer_fit(s.t, &none, NULL, NULL), CLV_ERR_ARG);
     cr_expect_eq(clv_trainer_fit(s.t, &src, NULL, &(struct clv_fit_params){.monitor = "val_auc"}), CLV_ERR_ARG);
     cr_expect_eq(clv_trainer_fit(s.t, &src, NULL, &(struct clv_fit_params){.schedule = "cosin"}), CLV_ERR_ARG);
+    cr_expect_eq(clv_trainer_fit(s.t, &src, NULL, &(struct clv_fit_params){.sampler = "balancd"}), CLV_ERR_ARG);
+    struct feed f = {.s = &s};
+    const struct clv_batch_source feed = {.next = next, .priv = &f};
+    cr_expect_eq(clv_trainer_fit(s.t, &feed, NULL, &(struct clv_fit_params){.sampler = "balanced"}), CLV_ERR_ARG);
     cr_expect_eq(clv_trainer_step(s.t, s.x, &bad, 1, &loss), CLV_ERR_ARG);
     cr_expect_eq(clv_trainer_step(s.t, s.x, s.labels, 9, &loss), CLV_ERR_ARG);
     setting_close(&s);
