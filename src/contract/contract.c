@@ -186,6 +186,7 @@ static const struct clv_schedule *const schedules[] = {
     &clv_schedule_winograd,
     &clv_schedule_vector,
     &clv_schedule_tiled,
+    &clv_schedule_depthwise,
     &clv_schedule_simple,
 };
 

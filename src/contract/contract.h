@@ -92,6 +92,7 @@ extern const struct clv_schedule clv_schedule_matrix;  /* matrix units, where pr
 extern const struct clv_schedule clv_schedule_vector;  /* CPUs: one-item groups, register tiles */
 extern const struct clv_schedule clv_schedule_winograd; /* 3 x 3, stride 1: fewer products */
 extern const struct clv_schedule clv_schedule_tiled;   /* GPUs: tiles in local memory */
+extern const struct clv_schedule clv_schedule_depthwise; /* a group for each channel */
 extern const struct clv_schedule clv_schedule_simple;  /* any device, any problem */
 extern const struct clv_schedule clv_schedule_clblast; /* dense only, through CLBlast's GEMM */
 

@@ -132,6 +132,7 @@ CLV_CONTRACT_SCHEDULE(matrix, geometry_of)
 CLV_CONTRACT_SCHEDULE(winograd, geometry_of)
 CLV_CONTRACT_SCHEDULE(vector, geometry_of)
 CLV_CONTRACT_SCHEDULE(tiled, geometry_of)
+CLV_CONTRACT_SCHEDULE(depthwise, geometry_of)
 CLV_CONTRACT_SCHEDULE(simple, geometry_of)
 
 static const struct clv_variant conv2d_variants[] = {
@@ -139,6 +140,7 @@ static const struct clv_variant conv2d_variants[] = {
     CLV_CONTRACT_VARIANT(winograd),
     CLV_CONTRACT_VARIANT(vector),
     CLV_CONTRACT_VARIANT(tiled),
+    CLV_CONTRACT_VARIANT(depthwise),
     CLV_CONTRACT_VARIANT(simple),
     {0},
 };
