@@ -389,7 +389,7 @@ int cmd_train(int argc, char **argv)
     static const struct argp_child children[] = {{&cli_common_argp, 0, "Common:", 9}, {0}};
     static const struct argp argp = {
         opts, parse, "MODEL\n--resume RUN",
-        "Train MODEL (tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small, or a model file) into the folder RUN.\v"
+        "Train MODEL (tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small, mobilenet-v2, efficientnet-b0, or a model file) into the folder RUN.\v"
         "Examples:\n"
         "  clavicle train tutorial-cnn --data xrays/ --out runs/a\n"
         "  clavicle train tutorial-cnn --data xrays/ --out runs/b --device gpu \\\n"

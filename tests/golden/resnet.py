@@ -120,16 +120,21 @@ class UNet(Net):
 NETS = {"resnet": ResNet, "densenet121": DenseNet, "unet-small": UNet}
 
 
+def dump(path, loss, gradients, fields="", products=PRODUCTS):
+    """gradients: (what its row begins with, array) in the order of the trainer."""
+    rows = []
+    for head, g in gradients:
+        g = g.numpy().reshape(-1)
+        numbers = [np.linalg.norm(g)] + [g @ value(g.size, 2000 + k) for k in range(products)]
+        rows.append(json.dumps(head + [float(f"{n:.7g}") for n in numbers], separators=(",", ":")))
+    path.write_text('{%s"loss":%.9g,"gradients":[\n%s]}\n' % (fields, loss.item(), ",\n".join(rows)))
+
+
 def write(name, out):
     net = NETS[name]()
     x = torch.tensor(value(BATCH * net.SIZE**2, 1000).reshape(BATCH, 1, net.SIZE, net.SIZE))
     loss = net.loss(x)
-    rows = []
-    for row, g in zip(net.names, torch.autograd.grad(loss, net.p)):
-        g = g.numpy().reshape(-1)
-        products = [float(f"{g @ value(g.size, 2000 + k):.7g}") for k in range(PRODUCTS)]
-        rows.append(json.dumps([row, float(f"{np.linalg.norm(g):.7g}")] + products, separators=(",", ":")))
-    (out / f"{name}.json").write_text('{"loss":%.9g,"gradients":[\n%s]}\n' % (loss.item(), ",\n".join(rows)))
+    dump(out / f"{name}.json", loss, [([n], g) for n, g in zip(net.names, torch.autograd.grad(loss, net.p))])
 
 
 def main():

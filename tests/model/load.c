@@ -74,6 +74,8 @@ Test(load, builtin_models)
         {"vgg16", {224, 224, 3}, 1000, 138357544, "dense_3_softmax"},
         {"densenet121", {224, 224, 3}, 1000, 7978856, "dense_1_softmax"},
         {"unet-small", {128, 128, 3}, 2, 1942594, "conv2d_1_softmax"},
+        {"mobilenet-v2", {224, 224, 3}, 1000, 3504872, "dense_1_softmax"},
+        {"efficientnet-b0", {224, 224, 3}, 1000, 5288548, "dense_1_softmax"},
     };
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
         cr_assert_str_eq(clv_model_builtin(i), models[i].name);
@@ -126,7 +128,7 @@ Test(load, own_models_come_first)
     free(write_model("bad.model", bad, strlen(bad)));
     expect_fault("mine", CLV_ERR_MODEL,
                  "mine: no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small, mobilenet-v2, efficientnet-b0");
     setenv("CLAVICLE_MODEL_DIR", dir, 1);
     static const char *const names[] = {"mine", "mlp"};
     for (size_t i = 0; i < 2; i++) {
@@ -163,8 +165,8 @@ Test(load, paths)
                  "cannot read ./no-such-file: No such file or directory");
     expect_fault("lenett", CLV_ERR_MODEL,
                  "lenett: no built-in model and no file has this name; did you mean lenet?; the "
-                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small");
+                 "built-in models are tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small, mobilenet-v2, efficientnet-b0");
     expect_fault("", CLV_ERR_MODEL,
                  ": no built-in model and no file has this name; the built-in models are "
-                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small");
+                 "tutorial-cnn, lenet, mlp, resnet18, resnet18-28, resnet50, vgg16, densenet121, unet-small, mobilenet-v2, efficientnet-b0");
 }
